@@ -1,0 +1,22 @@
+"""`manage.py up`. Answered before Django is loaded; this entry lists it under `help`."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from config.stack import cli
+
+
+class Command(BaseCommand):
+    """Hand over to the stack."""
+
+    help = "Start the whole product on this machine."
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Pass the arguments on as they are."""
+        sys.exit(cli.main("up", argv[2:]))
+
+    def handle(self, *args: str, **_options: Any) -> None:
+        """Run it from code, with the options spelled as on the command line."""
+        sys.exit(cli.main("up", args))

@@ -1,0 +1,62 @@
+"""The environment variables that every process of one installation shares."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.stack import postgres, redis
+from config.stack.errors import StackError
+from config.stack.paths import DataFolder, unwritable
+
+DATABASE = "modelkeep"
+TRACKING_DATABASE = "mlflow"
+
+
+def shared_environment(folder: DataFolder, *, url: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Answer the variables of this installation; those that the caller's environment gives win."""
+    ours = {
+        "DATABASE_URL": postgres.url(folder.postgres_sockets, DATABASE),
+        "REDIS_URL": redis.url(folder.redis_socket),
+        "MODELKEEP_DATA_DIR": str(folder.root),
+        "MODELKEEP_MLFLOW_SOCKET": str(folder.mlflow_socket),
+        "MODELKEEP_PUBLIC_URL": url,
+        "MODELKEEP_TRACKING_ROOT": str(folder.tracking),
+    }
+    return ours | {name: given[name] for name in ours if given.get(name)} | {"MODELKEEP_DATA_DIR": str(folder.root)}
+
+
+def ensure_secret_key(path: Path) -> str:
+    """Answer the installation's secret key, made at the first call."""
+    try:
+        if not path.exists():
+            # Written beside and moved, so that a full disk never leaves an empty key behind.
+            draft = path.with_suffix(".new")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48))
+            draft.replace(path)
+        key = path.read_text().strip()
+    except OSError as error:
+        raise StackError(unwritable(path.parent, error)) from error
+    if not key:
+        raise StackError(f"{path} is empty. Restore it from a backup, or remove it: then all sessions end.")
+    return key
+
+
+def tracking_database_url(environment: Mapping[str, str]) -> str:
+    """Answer the SQLAlchemy URL of MLflow's own database, on the same server as ours unless one is named."""
+    named = os.environ.get("MODELKEEP_MLFLOW_DATABASE_URL")
+    if named:
+        return named
+    head, _, tail = environment["DATABASE_URL"].partition("://")
+    address, mark, query = tail.partition("?")
+    server, _, _ = address.rpartition("/")
+    if not head.startswith("postgres"):
+        raise StackError(
+            "DATABASE_URL must name a PostgreSQL server, as in postgresql://user:password@host/modelkeep."
+        )
+    # Without a password SQLAlchemy wants the colon all the same before an empty host.
+    server = server.replace("@", ":@", 1) if server.endswith("@") and ":" not in server else server
+    return f"postgresql+psycopg://{server}/{TRACKING_DATABASE}{mark}{query}"

@@ -1,0 +1,72 @@
+"""MLflow's tracking server in one process on a private Unix socket (`python -m config.stack.mlflow_server`).
+
+MLflow's own command keeps a second process of 250 MB beside the server and leaves the socket open to every
+user of the machine. The settings that it hands to the server are internal to MLflow, so its version is
+pinned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import stat
+from pathlib import Path
+
+LISTEN_BACKLOG = 512
+
+
+def main() -> None:
+    """Serve until SIGTERM; exits with the error of a database that does not answer."""
+    options = _parse()
+    artifacts = "mlflow-artifacts:/"
+    os.environ.update(
+        {
+            "_MLFLOW_SERVER_FILE_STORE": options.database,
+            "_MLFLOW_SERVER_REGISTRY_STORE": options.database,
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": artifacts,
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": options.artifacts,
+            "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+            "_MLFLOW_SGI_NAME": "uvicorn",
+            "_MLFLOW_IN_JOB_EXECUTOR": "false",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            # Only the product's proxy can open the socket, and it checks hosts and origins itself.
+            "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GIT_PYTHON_REFRESH": "quiet",
+        }
+    )
+    # Slow imports: some seconds, 250 MB.
+    import uvicorn
+    from mlflow.server.fastapi_app import app
+    from mlflow.server.handlers import initialize_backend_stores
+
+    initialize_backend_stores(options.database, options.database, artifacts)
+    config = uvicorn.Config(app, log_level="info", access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.Server(config).run(sockets=[_listen(Path(options.socket))])
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m config.stack.mlflow_server", description=__doc__)
+    parser.add_argument("--database", required=True, help="SQLAlchemy URL of MLflow's own database")
+    parser.add_argument("--artifacts", required=True, help="folder or s3:// URL of the runs' files")
+    parser.add_argument("--socket", required=True, help="path of the Unix socket to serve on")
+    return parser.parse_args()
+
+
+def _listen(path: Path) -> socket.socket:
+    """Open a socket that only this user can reach; replaces what an earlier server left."""
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(LISTEN_BACKLOG)
+    return listener
+
+
+if __name__ == "__main__":
+    main()
