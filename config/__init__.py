@@ -1,0 +1,1 @@
+"""The project: settings, URLs, process entries and the embedded stack."""

@@ -1,0 +1,191 @@
+"""Every setting of the product. Values that differ between installations come from the environment."""
+
+import os
+from pathlib import Path
+
+import dj_database_url
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _flag(name: str, *, default: bool) -> bool:
+    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _number(name: str, default: int) -> int:
+    return int(os.environ.get(name, default))
+
+
+DATA_DIR = Path(os.environ.get("MODELKEEP_DATA_DIR", BASE_DIR / ".modelkeep")).resolve()
+SECRET_KEY = os.environ.get("MODELKEEP_SECRET_KEY", "")
+DEBUG = _flag("MODELKEEP_DEBUG", default=False)
+PUBLIC_URL = os.environ.get("MODELKEEP_PUBLIC_URL", "")
+"""Where clients reach this installation; empty: taken from each request's Host header."""
+ALLOWED_HOSTS = [host for host in os.environ.get("MODELKEEP_ALLOWED_HOSTS", "*").split(",") if host]
+
+INSTALLED_APPS = [
+    "config.apps.ConfigConfig",
+    "registry.apps.RegistryConfig",
+    "serving.apps.ServingConfig",
+    "monitoring.apps.MonitoringConfig",
+    "registry.apps.ConsoleConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "heroicons",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "registry.api.request_context.RequestContextMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+# API clients lose their POST body on a redirect, so no path is ever redirected to its slashed twin.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        **dj_database_url.parse(os.environ.get("DATABASE_URL", "postgres:///modelkeep")),
+        # One connection a worker thread, kept open: a request pays no connection set-up.
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "registry.Principal"
+LOGIN_URL = "/sign-in"
+LOGIN_REDIRECT_URL = "/"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PUBLIC_URL.startswith("https://") else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Served straight from the packages: nothing to collect before the first start.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["registry.api.authentication.CredentialAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["registry.api.wire.LenientJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["registry.api.wire.AnyAcceptJSONRenderer"],
+    "EXCEPTION_HANDLER": "registry.api.wire.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+# A JSON body beyond this is refused; files travel through their own streaming views and never sit in memory.
+DATA_UPLOAD_MAX_MEMORY_SIZE = _number("MODELKEEP_MAX_JSON_BYTES", 16 * 1024 * 1024)
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("MODELKEEP_LOG_LEVEL", "INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}
+
+# --- The product's own figures ------------------------------------------------------------------------
+
+WORKSPACE_ID = os.environ.get("MODELKEEP_WORKSPACE_ID", "7474000000000001")
+"""Sent to clients as x-databricks-org-id; a run's version remembers it."""
+DEFAULT_CATALOG = os.environ.get("MODELKEEP_DEFAULT_CATALOG", "")
+"""With DEFAULT_SCHEMA: one-part model names resolve against it. Empty: names need all three levels."""
+DEFAULT_SCHEMA = os.environ.get("MODELKEEP_DEFAULT_SCHEMA", "default")
+
+ARTIFACT_ROOT = os.environ.get("ARTIFACT_ROOT", str(DATA_DIR / "artifacts"))
+TRACKING_ROOT = os.environ.get("MODELKEEP_TRACKING_ROOT", str(DATA_DIR / "tracking"))
+"""Where runs and logged models keep their files; the MLflow server is given the same folder."""
+MLFLOW_SOCKET = os.environ.get("MODELKEEP_MLFLOW_SOCKET", str(DATA_DIR / "run" / "mlflow.sock"))
+MLFLOW_URL = os.environ.get("MODELKEEP_MLFLOW_URL", "http://mlflow")
+"""Base URL spoken over MLFLOW_SOCKET; another host when the socket setting is empty."""
+
+MAX_ALIASES_PER_MODEL = _number("MODELKEEP_MAX_ALIASES_PER_MODEL", 10)
+MAX_ALIAS_LENGTH = 255
+MAX_TAGS_PER_OBJECT = _number("MODELKEEP_MAX_TAGS_PER_OBJECT", 50)
+MAX_TAG_KEY_LENGTH = 255
+MAX_TAG_VALUE_LENGTH = 1000
+MAX_FILE_BYTES = _number("MODELKEEP_MAX_FILE_BYTES", 100 * 1024**3)
+MAX_FILES_PER_VERSION = _number("MODELKEEP_MAX_FILES_PER_VERSION", 10_000)
+MAX_MLMODEL_BYTES = 4 * 1024**2
+SIGNED_URL_SECONDS = _number("MODELKEEP_SIGNED_URL_SECONDS", 900)
+PENDING_VERSION_HOURS = _number("MODELKEEP_PENDING_VERSION_HOURS", 24)
+"""A version still PENDING_REGISTRATION without an upload for this long is failed by the reaper."""
+BLOB_GRACE_SECONDS = _number("MODELKEEP_BLOB_GRACE_SECONDS", 3600)
+"""An unreferenced blob younger than this is left alone by the sweep."""
+PACKED_ENVIRONMENT_MAX_BYTES = _number("MODELKEEP_PACKED_ENVIRONMENT_MAX_BYTES", 1024**3)
+
+EXPERIMENT_DEFAULT_ACCESS = os.environ.get("MODELKEEP_EXPERIMENT_DEFAULT_ACCESS", "PRIVATE")
+"""PRIVATE: a new experiment is its creator's alone. Or a level that all account users then get."""
+EXPERIMENT_SHARED_PREFIX = os.environ.get("MODELKEEP_EXPERIMENT_SHARED_PREFIX", "/Shared/")
+EXPERIMENT_SHARED_ACCESS = os.environ.get("MODELKEEP_EXPERIMENT_SHARED_ACCESS", "CAN_EDIT")
+EXPERIMENT_ZERO_ACCESS = os.environ.get("MODELKEEP_EXPERIMENT_ZERO_ACCESS", "CAN_EDIT")
+"""What all account users get on the tracking server's own Default experiment; PRIVATE closes it."""
+
+OPERATION_LEASE_SECONDS = _number("MODELKEEP_OPERATION_LEASE_SECONDS", 30)
+OPERATION_HEARTBEAT_SECONDS = _number("MODELKEEP_OPERATION_HEARTBEAT_SECONDS", 5)
+OPERATION_MAX_ATTEMPTS = _number("MODELKEEP_OPERATION_MAX_ATTEMPTS", 5)
+OPERATION_CANCEL_GRACE_SECONDS = _number("MODELKEEP_OPERATION_CANCEL_GRACE_SECONDS", 30)
+OPERATION_SWEEP_SECONDS = _number("MODELKEEP_OPERATION_SWEEP_SECONDS", 10)

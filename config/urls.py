@@ -1,0 +1,23 @@
+"""Every path of the product: the only module that knows all dialects."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from registry.api.wire import not_found
+
+handler403 = "registry.web.errors.handler403"
+handler404 = "registry.web.errors.handler404"
+handler500 = "registry.web.errors.handler500"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("registry.api.mlflow_unity_catalog.urls")),
+    path("", include("registry.api.unity_catalog.urls")),
+    path("", include("registry.api.identity.urls")),
+    path("", include("registry.api.files.urls")),
+    path("", include("registry.api.modelkeep.urls")),
+    path("", include("registry.api.mlflow_registry.urls")),
+    path("", include("registry.api.tracking.urls")),
+    re_path(r"^(mlflow/)?(api|ajax-api)(/|$)", not_found),
+    path("console/", admin.site.urls),
+    path("", include("registry.web.urls")),
+]

@@ -1,0 +1,1 @@
+"""Data and model monitoring, built on the registry and on serving."""

@@ -1,0 +1,1 @@
+"""The governed registry: the ground that serving and monitoring stand on."""

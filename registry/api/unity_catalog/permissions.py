@@ -1,0 +1,161 @@
+"""Grants, effective grants and tags, on any securable."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from registry.api.wire import actor_of, flag_of, object_response, parameters_of, text_of
+from registry.errors import InvalidParameter
+from registry.privileges import SecurableType
+from registry.services import grants
+from registry.services.grants import Change, Held, parse_privilege
+from registry.services.tags import Tags, tag_securable, tag_version
+
+_ALSO = {"FUNCTION": SecurableType.REGISTERED_MODEL, "MODEL": SecurableType.REGISTERED_MODEL}
+WIRE_TYPE = {SecurableType.REGISTERED_MODEL: "FUNCTION"}
+
+
+def parse_type(text: str) -> SecurableType:
+    """The kind of securable that a path names: a model is FUNCTION, MODEL or REGISTERED_MODEL, in any case.
+
+    The SDK puts `SecurableType.FUNCTION` into the path when it is given the enum itself.
+
+    Raises:
+        InvalidParameter: no such kind here.
+    """
+    word = text.rpartition(".")[2].upper().replace("-", "_")
+    try:
+        return _ALSO.get(word) or SecurableType(word)
+    except ValueError as error:
+        raise InvalidParameter(
+            f"'{text}' is no securable type here: use METASTORE, CATALOG, SCHEMA, TABLE or FUNCTION (a model).",
+            field="securable_type",
+        ) from error
+
+
+def _direct(held: list[Held]) -> list[dict[str, Any]]:
+    by_principal: dict[str, list[str]] = {}
+    for one in held:
+        by_principal.setdefault(one.principal, []).append(one.privilege)
+    return [{"principal": name, "privileges": privileges} for name, privileges in by_principal.items()]
+
+
+def _effective(held: list[Held]) -> list[dict[str, Any]]:
+    by_principal: dict[str, list[dict[str, str]]] = {}
+    for one in held:
+        entry = {"privilege": str(one.privilege)}
+        if one.inherited_from is not None:
+            type_ = SecurableType(one.inherited_from.type)
+            entry["inherited_from_type"] = WIRE_TYPE.get(type_, str(type_))
+            entry["inherited_from_name"] = one.inherited_from.full_name
+        by_principal.setdefault(one.principal, []).append(entry)
+    return [{"principal": name, "privileges": privileges} for name, privileges in by_principal.items()]
+
+
+def _changes(parameters: dict[str, Any]) -> list[Change]:
+    given = parameters.get("changes") or []
+    if not isinstance(given, list) or not all(isinstance(change, dict) for change in given):
+        raise InvalidParameter(
+            "'changes' must be a list of objects with 'principal', 'add', 'remove'.", field="changes"
+        )
+    return [
+        Change(
+            principal=text_of(change, "principal", required=True),
+            add=_privileges(change, "add"),
+            remove=_privileges(change, "remove"),
+        )
+        for change in given
+    ]
+
+
+def _privileges(change: dict[str, Any], field: str) -> tuple[grants.Privilege, ...]:
+    given = change.get(field) or []
+    if not isinstance(given, list):
+        raise InvalidParameter(f"'{field}' must be a list of privileges.", field=field)
+    return tuple(parse_privilege(text, field=field) for text in given)
+
+
+class Permissions(APIView):
+    """GET and PATCH permissions/{securable_type}/{full_name}."""
+
+    def get(self, request: Request, securable_type: str, full_name: str) -> Response:
+        """The direct grants."""
+        return self._answer(request, securable_type, full_name, text_of(parameters_of(request), "principal"))
+
+    def patch(self, request: Request, securable_type: str, full_name: str) -> Response:
+        """Give and take, all or none."""
+        parameters = parameters_of(request)
+        grants.update_grants(
+            actor=actor_of(request),
+            type_=parse_type(securable_type),
+            full_name=full_name,
+            changes=_changes(parameters),
+        )
+        if flag_of(parameters, "omit_permissions_in_response"):
+            return object_response({})
+        return self._answer(request, securable_type, full_name, "")
+
+    def _answer(self, request: Request, securable_type: str, full_name: str, principal: str) -> Response:
+        held = grants.list_grants(
+            actor=actor_of(request),
+            type_=parse_type(securable_type),
+            full_name=full_name,
+            principal=principal,
+        )
+        return object_response({"privilege_assignments": _direct(held)})
+
+
+class EffectivePermissions(APIView):
+    """GET effective-permissions/{securable_type}/{full_name}."""
+
+    def get(self, request: Request, securable_type: str, full_name: str) -> Response:
+        """Direct and inherited grants, each with its source."""
+        held = grants.list_effective_grants(
+            actor=actor_of(request),
+            type_=parse_type(securable_type),
+            full_name=full_name,
+            principal=text_of(parameters_of(request), "principal"),
+        )
+        return object_response({"privilege_assignments": _effective(held)})
+
+
+def _tag_changes(parameters: dict[str, Any]) -> Tags:
+    changes = parameters.get("changes")
+    if not isinstance(changes, dict):
+        raise InvalidParameter("'changes' must be an object with 'add_tags' or 'remove'.", field="changes")
+    added, removed = changes.get("add_tags") or [], changes.get("remove") or []
+    if (
+        not isinstance(added, list)
+        or not all(isinstance(tag, dict) for tag in added)
+        or not isinstance(removed, list)
+    ):
+        raise InvalidParameter("'add_tags' must be a list of objects, 'remove' a list of keys.", field="changes")
+    return Tags(set={tag.get("key"): tag.get("value") for tag in added}, remove=tuple(str(key) for key in removed))
+
+
+class SecurableTags(APIView):
+    """PATCH securable-tags/{securable_type}/{full_name}."""
+
+    def patch(self, request: Request, securable_type: str, full_name: str) -> Response:
+        """Set and remove tags of a securable."""
+        tag_securable(
+            actor=actor_of(request),
+            type_=parse_type(securable_type),
+            full_name=full_name,
+            change=_tag_changes(parameters_of(request)),
+        )
+        return object_response({})
+
+
+class SubentityTags(APIView):
+    """PATCH subentity-tags/FUNCTION/{full_name}/{version}."""
+
+    def patch(self, request: Request, securable_type: str, full_name: str, subentity: str) -> Response:
+        """Set and remove tags of a version."""
+        if parse_type(securable_type) != SecurableType.REGISTERED_MODEL:
+            raise InvalidParameter("Only versions of models have tags of their own.", field="securable_type")
+        change = _tag_changes(parameters_of(request))
+        tag_version(actor=actor_of(request), name=full_name, version=subentity, change=change)
+        return object_response({})

@@ -1,0 +1,170 @@
+"""How securables look in this dialect: comments, created_at as a number, one name part a field."""
+
+from datetime import datetime
+from typing import Any
+
+from registry.models import ModelVersion, RegisteredModel, Securable, Table
+
+
+def millis(moment: datetime | None) -> int | None:
+    """Epoch milliseconds."""
+    return int(moment.timestamp() * 1000) if moment else None
+
+
+def _history(row: Any) -> dict[str, Any]:
+    return {
+        "created_at": millis(row.created_at),
+        "created_by": row.created_by.name if row.created_by else None,
+        "updated_at": millis(row.updated_at),
+        "updated_by": row.updated_by.name if row.updated_by else None,
+    }
+
+
+def tags(rows: Any) -> list[dict[str, str]]:
+    """Tags as a list of keys and values."""
+    return [{"key": tag.key, "value": tag.value} for tag in rows.all()]
+
+
+def metastore(securable: Securable) -> dict[str, Any]:
+    """The metastore's summary."""
+    return {
+        "metastore_id": str(securable.pk),
+        "name": securable.name,
+        "owner": securable.owner.name,
+        "cloud": "aws",
+        "region": "local",
+        "global_metastore_id": f"aws:local:{securable.pk}",
+        "privilege_model_version": "1.0",
+        "delta_sharing_scope": "INTERNAL",
+        **{key: value for key, value in _history(securable).items() if key.endswith("_at")},
+    }
+
+
+def catalog(securable: Securable) -> dict[str, Any]:
+    """A catalog."""
+    return {
+        "name": securable.name,
+        "full_name": securable.name,
+        "id": str(securable.pk),
+        "catalog_type": "MANAGED_CATALOG",
+        "securable_type": "CATALOG",
+        "comment": securable.comment,
+        "properties": securable.properties,
+        "owner": securable.owner.name,
+        "isolation_mode": "OPEN",
+        "metastore_id": str(securable.parent_id),
+        **_history(securable),
+    }
+
+
+def schema(securable: Securable) -> dict[str, Any]:
+    """A schema. Reads the parent: select it with the row."""
+    parent = securable.parent
+    return {
+        "name": securable.name,
+        "catalog_name": parent.name if parent else "",
+        "full_name": securable.full_name,
+        "schema_id": str(securable.pk),
+        "securable_type": "SCHEMA",
+        "catalog_type": "MANAGED_CATALOG",
+        "comment": securable.comment,
+        "properties": securable.properties,
+        "owner": securable.owner.name,
+        "metastore_id": str(parent.parent_id) if parent else None,
+        **_history(securable),
+    }
+
+
+def _place(securable: Securable) -> dict[str, str]:
+    catalog_name, schema_name, _ = securable.full_name.split(".")
+    return {"catalog_name": catalog_name, "schema_name": schema_name}
+
+
+def table(row: Table) -> dict[str, Any]:
+    """A table with its columns."""
+    securable = row.securable
+    return {
+        "name": securable.name,
+        **_place(securable),
+        "full_name": securable.full_name,
+        "table_id": str(securable.pk),
+        "table_type": row.table_type,
+        "data_source_format": row.data_source_format,
+        "securable_type": "TABLE",
+        "columns": row.columns,
+        "storage_location": row.storage_location,
+        "comment": securable.comment,
+        "properties": securable.properties,
+        "owner": securable.owner.name,
+        **_history(securable),
+    }
+
+
+def registered_model(
+    model: RegisteredModel, *, include_aliases: bool = True, browse_only: bool = False
+) -> dict[str, Any]:
+    """A model; its aliases when asked for."""
+    securable = model.securable
+    place = _place(securable)
+    body = {
+        "name": securable.name,
+        **place,
+        "full_name": securable.full_name,
+        "id": str(securable.pk),
+        "comment": securable.comment,
+        "owner": securable.owner.name,
+        "storage_location": f"dbfs:/Models/{securable.full_name.replace('.', '/')}",
+        "tags": tags(securable.tags),
+        "deployment_job_id": model.deployment_job_id,
+        "browse_only": browse_only,
+        **_history(securable),
+    }
+    if include_aliases:
+        body["aliases"] = [
+            {
+                "alias_name": alias.name,
+                "version_num": alias.version.version,
+                "model_name": securable.name,
+                "id": str(alias.pk),
+                **place,
+            }
+            for alias in model.aliases.all()
+        ]
+    return body
+
+
+def model_version(version: ModelVersion, *, include_aliases: bool = True) -> dict[str, Any]:
+    """A version; its aliases when asked for."""
+    securable = version.model.securable
+    place = _place(securable)
+    body = {
+        "version": version.version,
+        "id": str(version.pk),
+        "model_name": securable.name,
+        **place,
+        "source": version.source,
+        "run_id": version.run_id,
+        "run_workspace_id": int(version.run_workspace_id) if version.run_workspace_id.isdigit() else None,
+        "status": version.status,
+        "status_message": version.status_message,
+        "comment": version.comment,
+        "storage_location": f"dbfs:/Models/{securable.full_name.replace('.', '/')}/{version.version}",
+        "tags": tags(version.tags),
+        "model_id": version.logged_model_id,
+        "model_params": version.params,
+        "model_metrics": version.metrics,
+        "model_version_dependencies": {"dependencies": version.dependencies},
+        **_history(version),
+    }
+    if include_aliases:
+        body["aliases"] = [
+            {
+                "alias_name": alias.name,
+                "version_num": version.version,
+                "model_name": securable.name,
+                "id": str(alias.pk),
+                **place,
+            }
+            for alias in version.aliases.all()
+        ]
+    return body

@@ -1,0 +1,202 @@
+"""JSON in and out, and the error shape shared by the dialects of the API: {"error_code", "message"}."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry.errors import ErrorCode, InvalidParameter, ModelkeepError
+from registry.services.actors import Actor
+
+logger = logging.getLogger(__name__)
+
+STATUS: dict[ErrorCode, tuple[int, str]] = {
+    ErrorCode.INVALID_PARAMETER_VALUE: (400, "INVALID_PARAMETER_VALUE"),
+    ErrorCode.UNAUTHENTICATED: (401, "UNAUTHENTICATED"),
+    ErrorCode.PERMISSION_DENIED: (403, "PERMISSION_DENIED"),
+    ErrorCode.RESOURCE_DOES_NOT_EXIST: (404, "RESOURCE_DOES_NOT_EXIST"),
+    ErrorCode.FILE_NOT_FOUND: (404, "NOT_FOUND"),
+    ErrorCode.ENDPOINT_NOT_FOUND: (404, "ENDPOINT_NOT_FOUND"),
+    ErrorCode.RESOURCE_ALREADY_EXISTS: (400, "RESOURCE_ALREADY_EXISTS"),
+    ErrorCode.RESOURCE_CONFLICT: (409, "RESOURCE_CONFLICT"),
+    ErrorCode.INVALID_STATE: (400, "INVALID_PARAMETER_VALUE"),
+    ErrorCode.PAYLOAD_TOO_LARGE: (413, "INVALID_PARAMETER_VALUE"),
+    ErrorCode.RESOURCE_EXHAUSTED: (429, "RESOURCE_EXHAUSTED"),
+    ErrorCode.TEMPORARILY_UNAVAILABLE: (503, "TEMPORARILY_UNAVAILABLE"),
+    ErrorCode.NOT_IMPLEMENTED: (501, "NOT_IMPLEMENTED"),
+}
+"""Status and code of each neutral error; MLflow rebuilds the status from the code, so only codes it knows stand here."""
+
+_INTERNAL = (
+    "Something failed on the server. Give your administrator the request id from the X-Request-Id header."
+)
+
+
+def error_response(error: Exception) -> JsonResponse:
+    """The answer for an error, whatever it is; what nobody expected is logged and tells the caller nothing."""
+    status, code, message = _describe(error)
+    response = JsonResponse({"error_code": code, "message": message}, status=status)
+    if status == 503:
+        response["Retry-After"] = "1"
+    if status == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="modelkeep"'
+    return response
+
+
+def _describe(error: Exception) -> tuple[int, str, str]:
+    if isinstance(error, ModelkeepError):
+        return (*STATUS[error.code], error.message)
+    if isinstance(error, Http404):
+        return (*STATUS[ErrorCode.ENDPOINT_NOT_FOUND], "No API at this path.")
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return (
+            405,
+            "ENDPOINT_NOT_FOUND",
+            f"No API for method {error.args[0] if error.args else ''} at this path.",
+        )
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        return (*STATUS[ErrorCode.UNAUTHENTICATED], "Send a token as 'Authorization: Bearer <token>'.")
+    if isinstance(error, exceptions.APIException):
+        return error.status_code, "INVALID_PARAMETER_VALUE", str(error.detail)
+    logger.error("unexpected error", exc_info=error)
+    return 500, "INTERNAL_ERROR", _INTERNAL
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> JsonResponse:  # noqa: ARG001
+    """REST framework's hook: every error leaves in the one shape."""
+    return error_response(error)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001
+    """The answer for an API path that does not exist."""
+    return error_response(Http404())
+
+
+class LenientJSONParser(BaseParser):
+    """JSON whatever the Content-Type says (clients send none with DELETE), refused where a database could not keep it."""
+
+    media_type = "*/*"
+
+    def parse(
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """The body as an object; an empty body is an empty object.
+
+        Raises:
+            InvalidParameter: not JSON, not an object, or text with NUL or lone surrogates.
+        """
+        raw = stream.read()
+        if not raw:
+            return {}
+        try:
+            data = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise InvalidParameter("The request body is not valid JSON.") from error
+        if not isinstance(data, dict):
+            raise InvalidParameter("The request body must be a JSON object.")
+        check_text(data)
+        return data
+
+
+def check_text(value: Any, *, depth: int = 0) -> None:
+    """Refuse text that cannot be stored: NUL characters and lone surrogates, at any depth.
+
+    Raises:
+        InvalidParameter: such text, or nesting deeper than 64 levels.
+    """
+    if depth > 64:
+        raise InvalidParameter("The request body is nested too deeply.")
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidParameter("Text must not contain NUL characters or lone surrogates.")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_text(key, depth=depth + 1)
+            check_text(item, depth=depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_text(item, depth=depth + 1)
+
+
+class AnyAcceptJSONRenderer(JSONRenderer):
+    """JSON whatever the Accept header asks for: clients ask for text/plain and mean JSON."""
+
+    media_type = "*/*"
+    charset = None
+
+    def get_indent(self, accepted_media_type: str, renderer_context: Mapping[str, Any]) -> int | None:  # noqa: ARG002
+        """No indentation."""
+        return None
+
+
+def actor_of(request: Request) -> Actor:
+    """The actor of an authenticated REST framework request."""
+    actor = request.user
+    if not isinstance(actor, Actor):  # pragma: no cover - the permission classes see to it
+        raise exceptions.NotAuthenticated
+    return actor
+
+
+def parameters_of(request: Request) -> dict[str, Any]:
+    """Body and query parameters as one mapping: GETs carry a query, DELETEs a body.
+
+    Raises:
+        InvalidParameter: text that cannot be stored.
+    """
+    query = {key: values[-1] for key, values in request.query_params.lists()}
+    check_text(query)
+    return {**query, **(request.data if isinstance(request.data, dict) else {})}
+
+
+def text_of(parameters: Mapping[str, Any], field: str, *, required: bool = False) -> str:
+    """A text parameter; absent and null read as empty.
+
+    Raises:
+        InvalidParameter: not text, or empty though required.
+    """
+    value = parameters.get(field)
+    if value is None:
+        value = ""
+    if not isinstance(value, str):
+        raise InvalidParameter(f"'{field}' must be text.", field=field)
+    if required and not value:
+        raise InvalidParameter(f"'{field}' is required.", field=field)
+    return value
+
+
+def number_of(parameters: Mapping[str, Any], field: str, *, default: int) -> int:
+    """A whole-number parameter, which may arrive as text.
+
+    Raises:
+        InvalidParameter: not a whole number.
+    """
+    value = parameters.get(field)
+    if value is None or value == "":
+        return default
+    try:
+        return int(str(value))
+    except ValueError as error:
+        raise InvalidParameter(f"'{field}' must be a whole number.", field=field) from error
+
+
+def flag_of(parameters: Mapping[str, Any], field: str, *, default: bool = False) -> bool:
+    """A yes-or-no parameter: JSON booleans, or the words true and false in a query."""
+    value = parameters.get(field)
+    if value is None or value == "":
+        return default
+    return value is True or str(value).lower() == "true"
+
+
+def object_response(body: Mapping[str, Any]) -> Response:
+    """200 with a JSON object, the one success that every client reads."""
+    return Response(body)

@@ -1,0 +1,47 @@
+"""The nouns of the registry, one file a noun."""
+
+from registry.models.artifacts import Blob, ManifestEntry, MultipartUpload
+from registry.models.audit import AuditEvent
+from registry.models.experiments import Experiment, ExperimentGrant, ExperimentLevel
+from registry.models.lineage import LineageEdge
+from registry.models.operations import Operation, OperationLogLine, OperationState
+from registry.models.principals import ACCOUNT_USERS, ADMINS, ApiToken, Membership, Principal, PrincipalKind
+from registry.models.registered_models import (
+    AliasMove,
+    ModelAlias,
+    ModelVersion,
+    ModelVersionTag,
+    RegisteredModel,
+    VersionStatus,
+)
+from registry.models.securables import Grant, Securable, SecurableTag, Table
+
+__all__ = [
+    "ACCOUNT_USERS",
+    "ADMINS",
+    "AliasMove",
+    "ApiToken",
+    "AuditEvent",
+    "Blob",
+    "Experiment",
+    "ExperimentGrant",
+    "ExperimentLevel",
+    "Grant",
+    "LineageEdge",
+    "ManifestEntry",
+    "Membership",
+    "ModelAlias",
+    "ModelVersion",
+    "ModelVersionTag",
+    "MultipartUpload",
+    "Operation",
+    "OperationLogLine",
+    "OperationState",
+    "Principal",
+    "PrincipalKind",
+    "RegisteredModel",
+    "Securable",
+    "SecurableTag",
+    "Table",
+    "VersionStatus",
+]

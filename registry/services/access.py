@@ -1,0 +1,284 @@
+"""The one gate: `require` decides, `visible_to` scopes lists, `explain` tells why. All read the same table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from django.db.models import Q, QuerySet
+
+from registry.models import Grant, Securable
+from registry.privileges import COVERED_BY_ALL, RULES, Action, Privilege, Right, Rule, SecurableType
+from registry.services.actors import Actor
+from registry.services.audit import DeniedOnSecurable, HiddenFromActor
+
+_USE = {SecurableType.CATALOG: Privilege.USE_CATALOG, SecurableType.SCHEMA: Privilege.USE_SCHEMA}
+_READ = {
+    SecurableType.CATALOG: Action.READ_CATALOG,
+    SecurableType.SCHEMA: Action.READ_SCHEMA,
+    SecurableType.REGISTERED_MODEL: Action.READ_MODEL,
+    SecurableType.TABLE: Action.READ_TABLE,
+}
+_NOUN = {
+    SecurableType.METASTORE: "Metastore",
+    SecurableType.CATALOG: "Catalog",
+    SecurableType.SCHEMA: "Schema",
+    SecurableType.REGISTERED_MODEL: "Registered model",
+    SecurableType.TABLE: "Table",
+}
+
+
+def not_found_message(type_: str, full_name: str) -> str:
+    """What a caller reads of a thing that is missing, or that it may not know of."""
+    return f"{_NOUN[SecurableType(type_)]} '{full_name}' does not exist."
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The first right that is lacking: what, and on which securable."""
+
+    what: str
+    securable: Securable
+
+
+@dataclass
+class Facts:
+    """What an actor holds on a securable and on everything above it. Costs one query."""
+
+    actor: Actor
+    chain: list[Securable]
+    grants: list[Grant] = field(default_factory=list)
+
+    @cached_property
+    def _held(self) -> dict[object, set[str]]:
+        held: dict[object, set[str]] = {}
+        for grant in self.grants:
+            held.setdefault(grant.securable_id, set()).add(grant.privilege)
+        return held
+
+    def owner_of(self, securable: Securable) -> bool:
+        """Owner of exactly this securable, directly or through a group."""
+        return securable.owner_id in self.actor.principal_ids
+
+    def holds(self, privilege: Privilege, level: int = 0) -> bool:
+        """Whether the privilege is granted on `chain[level]` or above it."""
+        for securable in self.chain[level:]:
+            granted = self._held.get(securable.pk, set())
+            if privilege in granted:
+                return True
+            if Privilege.ALL_PRIVILEGES in granted and privilege in COVERED_BY_ALL:
+                return True
+        return False
+
+    def has(self, right: Right | Privilege, level: int = 0) -> bool:
+        """Whether one ground of the decision table is met on `chain[level]`."""
+        securable = self.chain[level]
+        match right:
+            case Right.OWNER:
+                return self.owner_of(securable)
+            case Right.OWNS:
+                return (
+                    self.actor.is_metastore_admin
+                    or self.owner_of(securable)
+                    or self.holds(Privilege.MANAGE, level)
+                )
+            case Right.ADMINISTERS:
+                above = self.chain[level + 1 :]
+                return self.has(Right.OWNS, level) or any(self.owner_of(container) for container in above)
+            case Right.BROWSER:
+                return self.holds(Privilege.BROWSE, level)
+            case Right.USER:
+                return self.owner_of(securable) or self.holds(_USE[SecurableType(securable.type)], level)
+            case Privilege():
+                return self.holds(right, level)
+
+    def missing_parent(self, first: int) -> Missing | None:
+        """The outermost container from `chain[first]` up that the actor may not use."""
+        if self.actor.is_metastore_admin:
+            return None
+        for level in range(len(self.chain) - 1, first - 1, -1):
+            securable = self.chain[level]
+            privilege = _USE.get(SecurableType(securable.type))
+            if privilege is not None and not self.has(Right.USER, level):
+                return Missing(privilege, securable)
+        return None
+
+    def missing_for(self, rule: Rule) -> Missing | None:
+        """The first thing that the rule needs and the actor lacks; None when the action is allowed."""
+        if rule.parents or rule.inside:
+            parent = self.missing_parent(0 if rule.inside else 1)
+            if parent is not None:
+                return parent
+        if not any(self.has(right) for right in rule.any_of):
+            return Missing(_in_words(rule), self.chain[0])
+        if rule.also_on_schema is not None and not (
+            self.has(rule.also_on_schema, 1) or self.has(Right.OWNER, 1)
+        ):
+            return Missing(rule.also_on_schema, self.chain[1])
+        return None
+
+    @property
+    def visible(self) -> bool:
+        """Whether the actor may know that the securable exists."""
+        securable = self.chain[0]
+        if securable.type == SecurableType.METASTORE:
+            return True
+        readable = self.missing_for(RULES[_READ[SecurableType(securable.type)]]) is None
+        return readable or self.has(Right.BROWSER)
+
+    @property
+    def browse_only(self) -> bool:
+        """Whether BROWSE is the only ground on which the actor sees the securable."""
+        return self.missing_for(RULES[_READ[SecurableType(self.chain[0].type)]]) is not None
+
+    @property
+    def known_directly(self) -> bool:
+        """Whether the actor owns the securable or holds a grant on exactly it."""
+        return self.owner_of(self.chain[0]) or self.chain[0].pk in self._held
+
+
+def _in_words(rule: Rule) -> str:
+    words = {
+        Right.OWNER: "ownership",
+        Right.OWNS: "ownership or MANAGE",
+        Right.ADMINISTERS: "ownership or MANAGE",
+    }
+    return " or ".join(words.get(right, str(right)) for right in rule.any_of if right != Right.USER)
+
+
+def chain_of(securable: Securable) -> list[Securable]:
+    """The securable and all above it up to its catalog, innermost first. Select `parent__parent` with the row.
+
+    The metastore is left out: its grants do not flow down, and its owner is known as the actor's `is_metastore_admin`.
+    """
+    chain = [securable]
+    while (
+        chain[-1].type not in {SecurableType.CATALOG, SecurableType.METASTORE}
+        and chain[-1].parent is not None
+    ):
+        chain.append(chain[-1].parent)
+    return chain
+
+
+def gather_facts(*, actor: Actor, securable: Securable) -> Facts:
+    """What the actor holds on the securable and above. One query."""
+    chain = chain_of(securable)
+    grants = Grant.objects.filter(
+        securable__in=[s.pk for s in chain], principal__in=actor.principal_ids
+    ).select_related("principal")
+    return Facts(actor=actor, chain=chain, grants=list(grants))
+
+
+def require(*, actor: Actor, action: Action, securable: Securable, named: str = "") -> Facts:
+    """Let the action pass, or raise.
+
+    `named` is how the caller spelled the securable, for a NotFound that tells nothing. One query.
+
+    Raises:
+        NotFound: the actor may not know that the securable exists; reads exactly as a missing one.
+        AccessDenied: the actor may see it and lacks a right; names the right, where it is missing, and whom to ask.
+    """
+    facts = gather_facts(actor=actor, securable=securable)
+    missing = facts.missing_for(RULES[action])
+    if missing is None:
+        return facts
+    raise denial_of(facts, action=action, missing=missing, named=named)
+
+
+def require_visible(*, actor: Actor, securable: Securable, named: str = "") -> Facts:
+    """Let the actor know of the securable (BROWSE is enough), or raise as `require` does."""
+    facts = gather_facts(actor=actor, securable=securable)
+    if facts.visible:
+        return facts
+    action = _READ[SecurableType(securable.type)]
+    missing = facts.missing_for(RULES[action]) or Missing(Privilege.BROWSE, securable)
+    raise denial_of(facts, action=action, missing=missing, named=named)
+
+
+def denial_of(
+    facts: Facts, *, action: Action, missing: Missing, named: str = ""
+) -> HiddenFromActor | DeniedOnSecurable:
+    """The error for a missing right: hidden, or named, by what the actor may know."""
+    securable = facts.chain[0]
+    if not (facts.visible or facts.known_directly):
+        message = not_found_message(securable.type, named or securable.full_name)
+        return HiddenFromActor(message, action=action, securable=securable)
+    lacking = missing.securable
+    noun = _NOUN[SecurableType(lacking.type)].lower()
+    message = (
+        f"{facts.actor.name} lacks {missing.what} on {noun} '{lacking.full_name}'. "
+        f"Ask its owner, {lacking.owner.name}."
+    )
+    return DeniedOnSecurable(
+        message,
+        action=action,
+        on=securable,
+        missing=missing.what,
+        securable=lacking.full_name,
+        owner=lacking.owner.name,
+    )
+
+
+def visible_to(actor: Actor, queryset: "QuerySet[Securable]", type_: SecurableType) -> "QuerySet[Securable]":
+    """Only the securables of that type that the actor may see, decided in SQL: the cost does not grow with rows."""
+    if actor.is_metastore_admin:
+        return queryset
+    levels = _LEVELS[type_]
+    above = levels[1:]
+    administers = _granted(actor, Privilege.MANAGE, levels, covered=False) | _owned(actor, levels)
+    if type_ in _USE:
+        readable = administers | _granted(actor, _USE[type_], levels)
+    else:
+        data = Privilege.EXECUTE if type_ == SecurableType.REGISTERED_MODEL else Privilege.SELECT
+        readable = administers | _granted(actor, data, levels)
+    for position, prefix in enumerate(above):
+        privilege = Privilege.USE_CATALOG if position == len(above) - 1 else Privilege.USE_SCHEMA
+        readable &= _granted(actor, privilege, above[position:]) | _owned(actor, [prefix])
+    return queryset.filter(readable | _granted(actor, Privilege.BROWSE, levels))
+
+
+_LEVELS = {
+    SecurableType.CATALOG: [""],
+    SecurableType.SCHEMA: ["", "parent"],
+    SecurableType.REGISTERED_MODEL: ["", "parent", "parent__parent"],
+    SecurableType.TABLE: ["", "parent", "parent__parent"],
+}
+"""How a queryset of securables reaches the row itself and each container above it."""
+
+
+def administered_by(actor: Actor, path: str) -> Q:
+    """Rows whose foreign key `path` leads to a securable below the metastore that the actor administers, in SQL.
+
+    Parents are not asked for, as for reading and changing grants. A metastore admin administers all: ask that first.
+    """
+    levels = [path, f"{path}__parent", f"{path}__parent__parent"]
+    holding = (
+        Securable.objects.filter(
+            Q(owner__in=list(actor.principal_ids))
+            | Q(grants__principal__in=list(actor.principal_ids), grants__privilege=Privilege.MANAGE)
+        )
+        .exclude(type=SecurableType.METASTORE)
+        .values("pk")
+    )
+    condition = Q()
+    for prefix in levels:
+        condition |= Q(**{f"{prefix}__in": holding})
+    return condition
+
+
+def _granted(actor: Actor, privilege: Privilege, levels: Iterable[str], *, covered: bool = True) -> Q:
+    names = [privilege, Privilege.ALL_PRIVILEGES] if covered else [privilege]
+    # Uncorrelated on purpose: PostgreSQL hashes it once a query instead of asking once a row.
+    holding = Grant.objects.filter(principal__in=actor.principal_ids, privilege__in=names).values(
+        "securable_id"
+    )
+    condition = Q()
+    for prefix in levels:
+        condition |= Q(**{f"{prefix}__in" if prefix else "pk__in": holding})
+    return condition
+
+
+def _owned(actor: Actor, levels: Iterable[str]) -> Q:
+    condition = Q()
+    for prefix in levels:
+        condition |= Q(**{f"{prefix}__owner__in" if prefix else "owner__in": list(actor.principal_ids)})
+    return condition

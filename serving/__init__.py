@@ -1,0 +1,1 @@
+"""Model serving, built on the registry."""
