@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 DASHED = {"client-env": "client_env"}
 
@@ -13,20 +11,15 @@ DASHED = {"client-env": "client_env"}
 def run(arguments: Sequence[str]) -> int:
     """Run one command inside the ready environment; answer its exit code."""
     command = arguments[0] if arguments else "help"
-    if command == "test":
-        return _pytest(arguments[1:])
+    if command in {"test", "lint", "lock"}:
+        from config import development
+
+        return development.COMMANDS[command](arguments[1:])
     if command in {"up", "status"}:
         from config.stack import cli
 
         return cli.main(command, arguments[1:])
     return _django([DASHED.get(command, command), *arguments[1:]])
-
-
-def _pytest(arguments: Sequence[str]) -> int:
-    """Become pytest, on two processes unless the caller chooses; PostgreSQL and Redis come with it."""
-    spread = [] if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments) else ["-n", "2"]
-    os.chdir(Path(__file__).resolve().parent.parent)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *spread, *arguments])
 
 
 def _django(arguments: Sequence[str]) -> int:

@@ -38,7 +38,7 @@ def start_postgres(session: Path) -> str:
         account=account,
         ready=lambda: postgres.answers(sockets),
     )
-    postgres.create_databases(sockets, ["modelkeep"])
+    postgres.create_database(sockets, "modelkeep")
     return postgres.url(sockets, "modelkeep")
 
 
@@ -53,7 +53,9 @@ def start_redis(session: Path) -> str:
 
 def ensure_services() -> None:
     """Set DATABASE_URL and REDIS_URL to servers of this run unless set already (as in xdist's workers)."""
+    os.environ.setdefault("MODELKEEP_SECRET_KEY", "signs nothing outside of a test run")
     if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ:
+        _take_own_redis_database()
         return
     _remove_abandoned()
     session = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
@@ -62,6 +64,13 @@ def ensure_services() -> None:
         os.environ["DATABASE_URL"] = start_postgres(session)
     if "REDIS_URL" not in os.environ:
         os.environ["REDIS_URL"] = start_redis(session)
+
+
+def _take_own_redis_database() -> None:
+    """Keep the messages of xdist's workers apart; each has a database of its own for rows already."""
+    worker, url = os.environ.get("PYTEST_XDIST_WORKER", ""), os.environ["REDIS_URL"]
+    if worker and url.endswith("virtual_host=0"):
+        os.environ["REDIS_URL"] = f"{url[:-1]}{int(worker.removeprefix('gw')) + 1}"
 
 
 def _remove_abandoned() -> None:

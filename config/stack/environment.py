@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,16 +46,14 @@ def ensure_secret_key(path: Path) -> str:
 
 def tracking_database_url(environment: Mapping[str, str]) -> str:
     """Answer the SQLAlchemy URL of MLflow's own database, on the same server as ours unless one is named."""
-    named = os.environ.get("MODELKEEP_MLFLOW_DATABASE_URL")
+    named = environment.get("MODELKEEP_MLFLOW_DATABASE_URL")
     if named:
         return named
-    head, _, tail = environment["DATABASE_URL"].partition("://")
-    address, mark, query = tail.partition("?")
+    scheme, _, rest = environment.get("DATABASE_URL", "").partition("://")
+    if not scheme.startswith("postgres"):
+        raise StackError("DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/modelkeep.")
+    address, mark, query = rest.partition("?")
     server, _, _ = address.rpartition("/")
-    if not head.startswith("postgres"):
-        raise StackError(
-            "DATABASE_URL must name a PostgreSQL server, as in postgresql://user:password@host/modelkeep."
-        )
-    # Without a password SQLAlchemy wants the colon all the same before an empty host.
-    server = server.replace("@", ":@", 1) if server.endswith("@") and ":" not in server else server
+    # SQLAlchemy takes a user before an empty host only with a colon.
+    server = server.replace("@", ":@") if server.endswith("@") and ":" not in server else server
     return f"postgresql+psycopg://{server}/{TRACKING_DATABASE}{mark}{query}"

@@ -1,31 +1,32 @@
 """MLflow's tracking server in one process on a private Unix socket (`python -m config.stack.mlflow_server`).
 
-MLflow's own command keeps a second process of 250 MB beside the server and leaves the socket open to every
-user of the machine. The settings that it hands to the server are internal to MLflow, so its version is
-pinned.
+MLflow's own command keeps a second process of 250 MB beside the server and leaves the socket open to every user
+of the machine. The settings that it hands to the server are internal to MLflow, so its version is pinned. Reads
+DATABASE_URL (or MODELKEEP_MLFLOW_DATABASE_URL), MODELKEEP_TRACKING_ROOT and MODELKEEP_MLFLOW_SOCKET.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import stat
 from pathlib import Path
+
+from config.stack.environment import tracking_database_url
 
 LISTEN_BACKLOG = 512
 
 
 def main() -> None:
     """Serve until SIGTERM; exits with the error of a database that does not answer."""
-    options = _parse()
+    database = tracking_database_url(os.environ)
     artifacts = "mlflow-artifacts:/"
     os.environ.update(
         {
-            "_MLFLOW_SERVER_FILE_STORE": options.database,
-            "_MLFLOW_SERVER_REGISTRY_STORE": options.database,
+            "_MLFLOW_SERVER_FILE_STORE": database,
+            "_MLFLOW_SERVER_REGISTRY_STORE": database,
             "_MLFLOW_SERVER_ARTIFACT_ROOT": artifacts,
-            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": options.artifacts,
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": os.environ["MODELKEEP_TRACKING_ROOT"],
             "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
             "_MLFLOW_SGI_NAME": "uvicorn",
             "_MLFLOW_IN_JOB_EXECUTOR": "false",
@@ -41,17 +42,9 @@ def main() -> None:
     from mlflow.server.fastapi_app import app
     from mlflow.server.handlers import initialize_backend_stores
 
-    initialize_backend_stores(options.database, options.database, artifacts)
+    initialize_backend_stores(database, database, artifacts)
     config = uvicorn.Config(app, log_level="info", access_log=False, timeout_graceful_shutdown=5)
-    uvicorn.Server(config).run(sockets=[_listen(Path(options.socket))])
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m config.stack.mlflow_server", description=__doc__)
-    parser.add_argument("--database", required=True, help="SQLAlchemy URL of MLflow's own database")
-    parser.add_argument("--artifacts", required=True, help="folder or s3:// URL of the runs' files")
-    parser.add_argument("--socket", required=True, help="path of the Unix socket to serve on")
-    return parser.parse_args()
+    uvicorn.Server(config).run(sockets=[_listen(Path(os.environ["MODELKEEP_MLFLOW_SOCKET"]))])
 
 
 def _listen(path: Path) -> socket.socket:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+from psycopg import sql
 
 from config.stack.accounts import Account, open_way
 from config.stack.errors import StackError
@@ -129,10 +130,8 @@ def answers(sockets: Path) -> bool:
         return False
 
 
-def create_databases(sockets: Path, names: Sequence[str]) -> None:
-    """Create the named databases that are missing."""
+def create_database(sockets: Path, name: str) -> None:
+    """Create a database unless it is there."""
     with psycopg.connect(url(sockets, SUPERUSER), autocommit=True) as connection:
-        present = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
-        for name in names:
-            if name not in present:
-                connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -7,10 +7,11 @@ import signal
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from config.stack import postgres, probes, redis
 from config.stack.accounts import Account
-from config.stack.environment import DATABASE, tracking_database_url
+from config.stack.environment import DATABASE
 from config.stack.options import ROOT, UpOptions
 from config.stack.paths import DataFolder
 from config.stack.service import Service
@@ -34,7 +35,7 @@ def stores(folder: DataFolder, environment: Mapping[str, str], account: Account 
 
 def front(options: UpOptions, environment: Mapping[str, str]) -> list[Service]:
     """What answers clients, started once the database is migrated."""
-    return [_web(options, environment), _mlflow(options.folder, environment)]
+    return [_web(options, environment), _mlflow(environment)]
 
 
 def background(options: UpOptions, environment: Mapping[str, str]) -> list[Service]:
@@ -89,17 +90,12 @@ def _web(options: UpOptions, environment: Mapping[str, str]) -> Service:
     )
 
 
-def _mlflow(folder: DataFolder, environment: Mapping[str, str]) -> Service:
+def _mlflow(environment: Mapping[str, str]) -> Service:
     return Service(
         name="mlflow",
-        command=_python(
-            "config.stack.mlflow_server",
-            *("--database", tracking_database_url(environment)),
-            *("--artifacts", environment["MODELKEEP_TRACKING_ROOT"]),
-            *("--socket", environment["MODELKEEP_MLFLOW_SOCKET"]),
-        ),
+        command=_python("config.stack.mlflow_server"),
         env=environment,
-        ready=partial(probes.mlflow_answers, folder.mlflow_socket),
+        ready=partial(probes.mlflow_answers, Path(environment["MODELKEEP_MLFLOW_SOCKET"])),
         # It needs some seconds to import, and half a minute to create its tables the first time. Until then
         # the proxy answers 503 with Retry-After.
         awaited=False,

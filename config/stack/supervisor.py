@@ -15,13 +15,15 @@ from functools import partial
 from config.stack import logs, messages, postgres, services, state
 from config.stack.accounts import Account, database_account
 from config.stack.child import Child, State
-from config.stack.environment import DATABASE, TRACKING_DATABASE, ensure_secret_key, shared_environment
+from config.stack.environment import DATABASE, ensure_secret_key, shared_environment
 from config.stack.errors import StackError
 from config.stack.launch import shim_command
 from config.stack.options import ROOT, UpOptions
 from config.stack.service import Service
 
 HOUSEKEEPING_SECONDS = 30.0
+SECOND_THOUGHT_SECONDS = 0.5
+"""A second Ctrl-C sooner than this is the same one, delivered twice by what runs us."""
 
 
 class Supervisor:
@@ -37,6 +39,7 @@ class Supervisor:
         self._ended = False
         self._version = state.version()
         self._stop = asyncio.Event()
+        self._stopping_since = 0.0
         self._began = time.monotonic()
 
     async def run(self) -> int:
@@ -65,17 +68,19 @@ class Supervisor:
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal)
+            loop.add_signal_handler(number, self._on_signal, number)
 
-    def _on_signal(self) -> None:
-        if self._stop.is_set():
+    def _on_signal(self, number: int) -> None:
+        if not self._stop.is_set():
+            messages.say("Stopping ... (Ctrl-C again to kill at once)")
+            self._stopping_since = time.monotonic()
+            self._stop.set()
+        elif number == signal.SIGINT and time.monotonic() - self._stopping_since > SECOND_THOUGHT_SECONDS:
             messages.say("Killing everything at once.")
             for child in self._children():
                 child.kill()
             self._remove_state()
             os._exit(1)
-        messages.say("Stopping ... (Ctrl-C again to kill at once)")
-        self._stop.set()
 
     # --- Start ----------------------------------------------------------------------------------------
 
@@ -85,9 +90,7 @@ class Supervisor:
         account = await self._prepare_database_files()
         await self._start_tier(services.stores(self.folder, self.environment, account))
         if self._has_own_database:
-            await asyncio.to_thread(
-                postgres.create_databases, self.folder.postgres_sockets, [DATABASE, TRACKING_DATABASE]
-            )
+            await asyncio.to_thread(postgres.create_database, self.folder.postgres_sockets, DATABASE)
         first_run = await self._prepare_contents()
         await self._start_tier(services.front(self.options, self.environment))
         await self._start_tier(services.background(self.options, self.environment))

@@ -44,6 +44,7 @@ class Launcher:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.mark = uuid.uuid4().hex
+        self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[str] | None = None
         self.output = folder.parent / f"{folder.name}.out"
 
@@ -58,7 +59,7 @@ class Launcher:
         command = [sys.executable, "manage.py", "up", "--port", "0", "--data-dir", str(self.folder), *arguments]
         with self.output.open("w") as output:
             # Every process below inherits the mark, whatever session or parent it has later.
-            env = clean_environment() | {"MODELKEEP_TEST_MARK": self.mark}
+            env = clean_environment() | self.environment | {"MODELKEEP_TEST_MARK": self.mark}
             self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, text=True)
         wait_for("ready", lambda: "is ready at" in self.said() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()

@@ -1,14 +1,16 @@
 """`manage.py prepare`: bring a database up to this release. `up` runs it at every start."""
 
 import json
+import os
 import sys
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
-from django.db import connection
+from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config.stack.environment import TRACKING_DATABASE
 from registry.services import setup
 
 # Any fixed number: two that prepare one database at the same time take turns.
@@ -31,7 +33,24 @@ class Command(BaseCommand):
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
         sys.stdout.write(json.dumps(result) + "\n")
 
+    def _ensure_tracking_database(self) -> None:
+        """Create MLflow's own database beside ours, unless another place is named for it."""
+        if os.environ.get("MODELKEEP_MLFLOW_DATABASE_URL"):
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TRACKING_DATABASE])
+            if cursor.fetchone() is not None:
+                return
+            try:
+                cursor.execute(f"CREATE DATABASE {connection.ops.quote_name(TRACKING_DATABASE)}")
+            except ProgrammingError as error:
+                raise CommandError(
+                    f"The database {TRACKING_DATABASE!r} for MLflow could not be created ({error}). Create it, "
+                    "or name another in MODELKEEP_MLFLOW_DATABASE_URL."
+                ) from error
+
     def _prepare(self) -> dict[str, str | None]:
+        self._ensure_tracking_database()
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if plan:
