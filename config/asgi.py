@@ -31,7 +31,12 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["path"] == "/.well-known/databricks-config" and scope["method"] in {"GET", "HEAD"}:
         await _discovery(scope, send)
     else:
-        await _django(scope, receive, send)
+
+        async def received() -> MutableMapping[str, Any]:
+            # The server's own `receive` gives an awaitable; the adapter schedules it from a thread as a coroutine.
+            return await receive()
+
+        await _django(scope, received, send)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.identity.urls")),
     path("", include("registry.api.files.urls")),
     path("", include("registry.api.modelkeep.urls")),
+    path("", include("serving.api.staging.urls")),
     path("", include("registry.api.mlflow_registry.urls")),
     path("", include("registry.api.tracking.urls")),
     re_path(r"^(mlflow/)?(api|ajax-api)(/|$)", not_found),

@@ -7,3 +7,7 @@ class ServingConfig(AppConfig):
     """Builds on registry; nothing in registry knows it."""
 
     name = "serving"
+
+    def ready(self) -> None:
+        """Register the operation kinds of this app."""
+        from serving.services import staging  # noqa: F401

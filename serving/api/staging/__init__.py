@@ -1,0 +1,1 @@
+"""The call that mlflow makes after a registration with env_pack."""
