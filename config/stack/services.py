@@ -19,15 +19,16 @@ from config.stack.service import Service
 # Connections wait in the kernel up to BACKLOG; a worker holds at most CONNECTIONS open, idle ones included.
 BACKLOG = 2048
 CONNECTIONS = 1024
-# The web server's threads, two workers with their pools, MLflow's pool, and some for people.
-DATABASE_CONNECTIONS = 200
+# For the workers with their pools, MLflow's pool, and people; the web server's threads come on top, one each.
+OTHER_DATABASE_CONNECTIONS = 100
 
 
-def stores(folder: DataFolder, environment: Mapping[str, str], account: Account | None) -> list[Service]:
+def stores(options: UpOptions, environment: Mapping[str, str], account: Account | None) -> list[Service]:
     """The embedded PostgreSQL and Redis; none in place of a server that the environment names."""
     found = []
+    folder = options.folder
     if environment["DATABASE_URL"] == postgres.url(folder.postgres_sockets, DATABASE):
-        found.append(_postgres(folder, account))
+        found.append(_postgres(options, account))
     if environment["REDIS_URL"] == redis.url(folder.redis_socket):
         found.append(_redis(folder))
     return found
@@ -47,8 +48,10 @@ def background(options: UpOptions, environment: Mapping[str, str]) -> list[Servi
     ]
 
 
-def _postgres(folder: DataFolder, account: Account | None) -> Service:
-    settings = (f"max_connections={DATABASE_CONNECTIONS}", "jit=off")
+def _postgres(options: UpOptions, account: Account | None) -> Service:
+    folder = options.folder
+    threads = options.workers * int(os.environ.get("MODELKEEP_WEB_THREADS", "32"))
+    settings = (f"max_connections={OTHER_DATABASE_CONNECTIONS + threads}", "jit=off")
     return Service(
         name="postgres",
         command=postgres.server_command(folder.postgres, folder.postgres_sockets, settings=settings),

@@ -88,7 +88,7 @@ class Supervisor:
         messages.say(f"Modelkeep {self._version}")
         messages.step("data folder", str(self.folder.root))
         account = await self._prepare_database_files()
-        await self._start_tier(services.stores(self.folder, self.environment, account))
+        await self._start_tier(services.stores(self.options, self.environment, account))
         if self._has_own_database:
             await asyncio.to_thread(postgres.create_database, self.folder.postgres_sockets, DATABASE)
         first_run = await self._prepare_contents()

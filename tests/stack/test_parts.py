@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -95,19 +96,25 @@ def test_data_dir_is_taken_from_any_command():
     assert commands.take_data_dir(["shell"]) == (["shell"], None)
 
 
-def test_long_folder_gets_a_short_place_for_its_sockets(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths.tempfile, "gettempdir", lambda: str(tmp_path))
-    folder = paths.DataFolder.at(tmp_path / ("x" * 90))
-    assert folder.sockets.parent == tmp_path
+@pytest.fixture
+def short(monkeypatch):
+    """A short folder for sockets: pytest's own are long themselves."""
+    with tempfile.TemporaryDirectory(prefix="mk-") as name:
+        monkeypatch.setattr(paths.tempfile, "gettempdir", lambda: name)
+        yield Path(name)
+
+
+def test_long_folder_gets_a_short_place_for_its_sockets(short):
+    folder = paths.DataFolder.at(short / ("x" * 90))
+    assert folder.sockets.parent == short
     assert folder.sockets != folder.run
     folder.prepare()
     assert folder.sockets.stat().st_mode & 0o777 == 0o700
 
 
-def test_foreign_socket_folder_is_refused(tmp_path, monkeypatch):
-    folder = paths.DataFolder.at(tmp_path / ("x" * 90))
-    monkeypatch.setattr(paths.tempfile, "gettempdir", lambda: str(tmp_path))
-    folder.sockets.symlink_to(tmp_path)
+def test_foreign_socket_folder_is_refused(short):
+    folder = paths.DataFolder.at(short / ("x" * 90))
+    folder.sockets.symlink_to(short)
     with pytest.raises(StackError, match="belongs to somebody else"):
         folder.prepare()
 
@@ -251,3 +258,12 @@ def test_manage_py_says_what_is_wrong_without_a_running_stack(tmp_path):
     result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (1, "")
     assert "manage.py up" in result.stderr
+
+
+def test_web_process_imports_no_data_science_at_start():
+    code = (
+        "import sys; import config.asgi; from django.urls import get_resolver; get_resolver().url_patterns;"
+        "print([name for name in ('mlflow', 'pandas', 'numpy', 'pyarrow', 'sklearn') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout == "[]\n", result.stderr

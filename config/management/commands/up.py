@@ -17,6 +17,10 @@ class Command(BaseCommand):
         """Pass the arguments on as they are."""
         sys.exit(cli.main("up", argv[2:]))
 
+    def print_help(self, prog_name: str, subcommand: str) -> None:  # noqa: ARG002  (Django's signature)
+        """Show the options that the command line really takes."""
+        cli.main(subcommand, ["--help"])
+
     def handle(self, *args: str, **_options: Any) -> None:
         """Run it from code, with the options spelled as on the command line."""
         sys.exit(cli.main("up", args))
