@@ -1,0 +1,1 @@
+"""Where bytes lie: blobs of versions, trees of runs, parts on their way. Knows neither versions nor rights."""

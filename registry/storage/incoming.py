@@ -1,0 +1,153 @@
+"""Bytes on their way in: streamed to a temporary file, hashed in flight, never whole in memory."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from registry.errors import InvalidParameter, TooLarge, Unavailable
+
+CHUNK_BYTES = 1024 * 1024
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class ByteSource(Protocol):
+    """Anything that can be read piece by piece; an empty piece is the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Received:
+    """Bytes that have arrived whole and lie, safely on disk, under a temporary name."""
+
+    handle: Path
+    sha256: str
+    size: int
+
+    def discard(self) -> None:
+        """Remove the temporary file, if it was not moved away."""
+        self.handle.unlink(missing_ok=True)
+
+
+def receive(source: ByteSource, folder: Path, *, limit: int, expected: int | None = None) -> Received:
+    """Stream `source` into a temporary file of `folder`, hashed on the way and on disk when this returns.
+
+    Raises:
+        TooLarge, InvalidParameter, Unavailable: as `land` does; nothing is kept.
+    """
+    digest = hashlib.sha256()
+    path, size = land(source, folder, limit=limit, expected=expected, observe=digest.update, durable=True)
+    return Received(handle=path, sha256=digest.hexdigest(), size=size)
+
+
+def land(
+    source: ByteSource,
+    folder: Path,
+    *,
+    limit: int,
+    expected: int | None,
+    observe: Callable[[bytes], None] | None = None,
+    durable: bool = False,
+) -> tuple[Path, int]:
+    """Stream `source` into a temporary file; returns its path and size. Memory is bounded.
+
+    `observe` sees every piece. With `durable` the bytes outlive a power cut.
+
+    Raises:
+        TooLarge: more than `limit` bytes; checked before the first read when `expected` is given.
+        InvalidParameter: the source ended before `expected` bytes, or held more.
+        Unavailable: the disk is full.
+    In each case nothing is kept.
+    """
+    if expected is not None:
+        _check_limit(expected, limit)
+    with translated_disk_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        try:
+            size = _copy(source, descriptor, limit=limit, observe=observe)
+            _check_whole(size, expected)
+            if durable:
+                os.fsync(descriptor)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+    return Path(name), size
+
+
+def _copy(source: ByteSource, descriptor: int, *, limit: int, observe: Callable[[bytes], None] | None) -> int:
+    size = 0
+    while chunk := source.read(CHUNK_BYTES):
+        size += len(chunk)
+        _check_limit(size, limit)
+        if observe is not None:
+            observe(chunk)
+        _write_all(descriptor, chunk)
+    return size
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _check_whole(size: int, expected: int | None) -> None:
+    if expected is not None and size != expected:
+        raise InvalidParameter(
+            f"The body ended after {size} bytes; {expected} were announced. Nothing was kept: send it again."
+        )
+
+
+def _check_limit(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts. Nothing was kept.")
+
+
+@contextmanager
+def translated_disk_errors() -> Iterator[None]:
+    """Turn a full disk into an error that says so.
+
+    Raises:
+        Unavailable: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise Unavailable(
+                "The server's disk is full, nothing was kept. Ask an administrator for space."
+            ) from error
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames into `folder` outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_temporary(folder: Path, *, before: float, dry_run: bool) -> int:
+    """Remove temporary files last written to before that time, in seconds since 1970. Returns how many."""
+    if not folder.is_dir():
+        return 0
+    removed = 0
+    for entry in os.scandir(folder):
+        if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
+            removed += 1
+            if not dry_run:
+                Path(entry.path).unlink(missing_ok=True)
+    return removed

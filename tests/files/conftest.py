@@ -1,0 +1,128 @@
+"""A store of its own for every test, a model to fill, and clients that speak the Files API."""
+
+import io
+import json
+
+import pytest
+from django.test import Client
+
+from registry.models import ModelVersion, VersionStatus
+from registry.privileges import Privilege, SecurableType
+from registry.services import catalogs, grants, model_versions, registered_models, schemas
+from registry.services.grants import Change
+from registry.services.model_versions import NewVersion
+from registry.services.tokens import create_token
+
+MODEL = "prod.ml.iris"
+FILES = "/api/2.0/fs/files/Models/prod/ml/iris"
+DIRECTORIES = "/api/2.0/fs/directories/Models/prod/ml/iris"
+GRANTS = [
+    (SecurableType.CATALOG, "prod", "owner@example.com", (Privilege.USE_CATALOG, Privilege.CREATE_SCHEMA)),
+    (SecurableType.CATALOG, "prod", "reader@example.com", (Privilege.USE_CATALOG, Privilege.USE_SCHEMA)),
+    (SecurableType.CATALOG, "prod", "steward@example.com", (Privilege.USE_CATALOG, Privilege.USE_SCHEMA)),
+]
+
+
+@pytest.fixture(autouse=True)
+def stores(settings, tmp_path):
+    settings.ARTIFACT_ROOT = str(tmp_path / "artifacts")
+    settings.TRACKING_ROOT = str(tmp_path / "tracking")
+    settings.STATIC_ROOT = str(tmp_path)
+    settings.ROOT_URLCONF = "registry.api.files.urls"
+    return tmp_path
+
+
+def grant(people, type_, name, principal, *privileges):
+    grants.update_grants(
+        actor=people.metastore_admin, type_=type_, full_name=name, changes=[Change(principal, privileges)]
+    )
+
+
+@pytest.fixture
+def model(people, stores):
+    """`prod.ml.iris`, owned by owner; reader may load it, steward may add versions."""
+    catalogs.create_catalog(actor=people.metastore_admin, name="prod")
+    for type_, name, principal, privileges in GRANTS:
+        grant(people, type_, name, principal, *privileges)
+    schemas.create_schema(actor=people.owner, catalog="prod", name="ml")
+    made = registered_models.create_model(actor=people.owner, name=MODEL)
+    grant(people, SecurableType.REGISTERED_MODEL, MODEL, "reader@example.com", Privilege.EXECUTE)
+    grant(people, SecurableType.REGISTERED_MODEL, MODEL, "steward@example.com", Privilege.CREATE_MODEL_VERSION)
+    return made
+
+
+@pytest.fixture
+def version(people, model):
+    return begin(people.owner)
+
+
+def begin(actor):
+    return model_versions.begin_version(actor=actor, name=MODEL, new=NewVersion())
+
+
+def make_ready(version):
+    """READY without the checks of finalize, which are tested elsewhere."""
+    ModelVersion.objects.filter(pk=version.pk).update(status=VersionStatus.READY)
+    version.refresh_from_db()
+
+
+class FilesClient:
+    """One person's client."""
+
+    def __init__(self, actor):
+        self.token = create_token(actor=actor).value
+
+    def send(self, method, path, body=b"", **extra):
+        extra.setdefault("HTTP_AUTHORIZATION", f"Bearer {self.token}")
+        return anonymous(method, path, body, **extra)
+
+    def put(self, path, body=b"", **extra):
+        query = "" if "?" in path else "?overwrite=true"
+        return self.send("PUT", f"{FILES}/{path}{query}", body, **extra)
+
+    def get(self, path, **extra):
+        return self.send("GET", f"{FILES}/{path}", **extra)
+
+    def post(self, path, body=None, **extra):
+        return self.send("POST", path, b"" if body is None else json.dumps(body).encode(), **extra)
+
+    def link(self, kind, path):
+        response = self.post(f"/api/2.0/fs/create-{kind}-url", {"path": path})
+        assert response.status_code == 200, response.content
+        return response.json()["url"].removeprefix("http://testserver")
+
+
+def anonymous(method, path, body=b"", **extra):
+    """A request with just these headers, e.g. on a signed link."""
+    client = Client(raise_request_exception=False)
+    return client.generic(method, path, body, content_type="application/octet-stream", **extra)
+
+
+def broken_off(body, announced):
+    """What a server hands over when the client goes away in the middle of a body."""
+    return {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(announced)}
+
+
+@pytest.fixture
+def owner(people, model):
+    return FilesClient(people.owner)
+
+
+@pytest.fixture
+def reader(people, model):
+    return FilesClient(people.reader)
+
+
+@pytest.fixture
+def steward(people, model):
+    return FilesClient(people.steward)
+
+
+@pytest.fixture
+def outsider(people, model):
+    return FilesClient(people.outsider)
+
+
+def left_behind(tmp_path):
+    """Every file in both stores."""
+    return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
