@@ -7,7 +7,7 @@ chunk; Django's own ASGI handler does none of the three for synchronous views.
 import json
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
@@ -21,7 +21,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 THREADS = int(os.environ.get("MODELKEEP_WEB_THREADS", "32"))
-_django = WSGIMiddleware(django_application, workers=THREADS)
+# The adapter and Django describe the same protocols with different types.
+_adapter: Any = WSGIMiddleware(cast("Any", django_application), workers=THREADS)
+_django: Callable[[Scope, Receive, Send], Awaitable[None]] = _adapter
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +36,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
         async def received() -> MutableMapping[str, Any]:
             # The server's own `receive` gives an awaitable; the adapter schedules it from a thread as a coroutine.
-            return await receive()
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                # A body of unknown length that breaks off would otherwise read like one that ended.
+                scope["modelkeep.disconnected"] = True
+            return message
 
         await _django(scope, received, send)
 

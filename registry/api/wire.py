@@ -32,11 +32,9 @@ STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.TEMPORARILY_UNAVAILABLE: (503, "TEMPORARILY_UNAVAILABLE"),
     ErrorCode.NOT_IMPLEMENTED: (501, "NOT_IMPLEMENTED"),
 }
-"""Status and code of each neutral error; MLflow rebuilds the status from the code, so only codes it knows stand here."""
+"""Status and code of each neutral error. MLflow rebuilds the status from the code: only codes it knows stand here."""
 
-_INTERNAL = (
-    "Something failed on the server. Give your administrator the request id from the X-Request-Id header."
-)
+_INTERNAL = "Something failed on the server. Give your administrator the request id from the X-Request-Id header."
 
 
 def error_response(error: Exception) -> JsonResponse:
@@ -80,14 +78,14 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 
 class LenientJSONParser(BaseParser):
-    """JSON whatever the Content-Type says (clients send none with DELETE), refused where a database could not keep it."""
+    """JSON whatever the Content-Type says: clients send none with DELETE. Text that cannot be stored is refused."""
 
     media_type = "*/*"
 
     def parse(
         self,
         stream: Any,
-        media_type: str | None = None,
+        media_type: str | None = None,  # noqa: ARG002
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> dict[str, Any]:
         """The body as an object; an empty body is an empty object.
@@ -199,4 +197,4 @@ def flag_of(parameters: Mapping[str, Any], field: str, *, default: bool = False)
 
 def object_response(body: Mapping[str, Any]) -> Response:
     """200 with a JSON object, the one success that every client reads."""
-    return Response(body)
+    return Response(body, content_type="application/json")

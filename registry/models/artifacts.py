@@ -1,4 +1,4 @@
-"""The bytes of versions: content-addressed blobs, the manifest that names them, and multipart uploads on their way."""
+"""The bytes of versions: content-addressed blobs, the manifest that names them, multipart uploads on their way."""
 
 import uuid
 from typing import ClassVar
@@ -15,9 +15,7 @@ class Blob(models.Model):
     sha256 = models.CharField(primary_key=True, max_length=64)
     size = models.BigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
-    used_at = models.DateTimeField(
-        help_text="Last time that an upload or a copy took it; the sweep waits after it."
-    )
+    used_at = models.DateTimeField(help_text="Last time that an upload or a copy took it; the sweep waits after it.")
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["used_at"], name="blob_used")]

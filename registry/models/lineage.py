@@ -16,9 +16,7 @@ class LineageEdge(models.Model):
     """
 
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="lineage")
-    direction = models.CharField(
-        max_length=10, choices=[("UPSTREAM", "Upstream"), ("DOWNSTREAM", "Downstream")]
-    )
+    direction = models.CharField(max_length=10, choices=[("UPSTREAM", "Upstream"), ("DOWNSTREAM", "Downstream")])
     kind = models.CharField(max_length=20, help_text="TABLE, NOTEBOOK, JOB, DATASET, FUNCTION …")
     name = models.CharField(max_length=1000)
     details = models.JSONField(default=dict, blank=True)
@@ -28,9 +26,7 @@ class LineageEdge(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["version", "direction", "kind", "name"], name="lineage_edge_once"
-            ),
+            models.UniqueConstraint(fields=["version", "direction", "kind", "name"], name="lineage_edge_once"),
         ]
 
     def __str__(self) -> str:

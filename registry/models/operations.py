@@ -29,9 +29,7 @@ class Operation(models.Model):
     kind = models.CharField(max_length=60)
     params = models.JSONField(default=dict)
     actor = models.ForeignKey(Principal, models.PROTECT, related_name="operations")
-    securable = models.ForeignKey(
-        Securable, models.SET_NULL, null=True, blank=True, related_name="operations"
-    )
+    securable = models.ForeignKey(Securable, models.SET_NULL, null=True, blank=True, related_name="operations")
     subject = models.CharField(max_length=1024, blank=True, help_text="What it works on, for people.")
     state = models.CharField(max_length=12, choices=OperationState.choices, default=OperationState.PENDING)
     progress = models.PositiveSmallIntegerField(default=0, help_text="0 to 100.")
@@ -42,14 +40,10 @@ class Operation(models.Model):
     fence = models.PositiveIntegerField(default=0)
     effects = models.JSONField(default=list, blank=True, help_text="Effects that took place, each once.")
     worker = models.CharField(max_length=255, blank=True)
-    task_id = models.CharField(
-        max_length=64, blank=True, help_text="Celery's id of the task that holds the lease."
-    )
+    task_id = models.CharField(max_length=64, blank=True, help_text="Celery's id of the task that holds the lease.")
     lease_until = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    cancel_requested_by = models.ForeignKey(
-        Principal, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    cancel_requested_by = models.ForeignKey(Principal, models.SET_NULL, null=True, blank=True, related_name="+")
     sent_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was last woken up for it.")
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="retries")
     created_at = models.DateTimeField()

@@ -35,9 +35,7 @@ class Principal(AbstractBaseUser):
     """
 
     kind = models.CharField(max_length=20, choices=PrincipalKind.choices)
-    name = models.CharField(
-        max_length=255, help_text="E-mail, application id or group name: what grants name."
-    )
+    name = models.CharField(max_length=255, help_text="E-mail, application id or group name: what grants name.")
     key = models.CharField(max_length=255, unique=True, editable=False)
     display_name = models.CharField(max_length=255, blank=True)
     external_id = models.CharField(max_length=255, blank=True)
@@ -45,9 +43,7 @@ class Principal(AbstractBaseUser):
     is_builtin = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     password_change_required = models.BooleanField(default=False)
-    groups_of = models.ManyToManyField(
-        "self", through="Membership", symmetrical=False, related_name="members_of"
-    )
+    groups_of = models.ManyToManyField("self", through="Membership", symmetrical=False, related_name="members_of")
 
     objects = PrincipalManager()
 
@@ -75,9 +71,7 @@ class Membership(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["group", "member"], name="membership_once"),
-            models.CheckConstraint(
-                condition=~models.Q(group=models.F("member")), name="membership_not_of_itself"
-            ),
+            models.CheckConstraint(condition=~models.Q(group=models.F("member")), name="membership_not_of_itself"),
         ]
 
     def __str__(self) -> str:
@@ -90,9 +84,7 @@ class ApiToken(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     principal = models.ForeignKey(Principal, models.CASCADE, related_name="tokens")
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    prefix = models.CharField(
-        max_length=12, editable=False, help_text="First characters, to recognise it by."
-    )
+    prefix = models.CharField(max_length=12, editable=False, help_text="First characters, to recognise it by.")
     comment = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(Principal, models.SET_NULL, null=True, related_name="+")

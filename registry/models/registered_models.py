@@ -12,9 +12,7 @@ from registry.models.securables import Securable
 class RegisteredModel(models.Model):
     """What a REGISTERED_MODEL securable has besides a name. `last_version` only grows: numbers are never reused."""
 
-    securable = models.OneToOneField(
-        Securable, models.CASCADE, primary_key=True, related_name="registered_model"
-    )
+    securable = models.OneToOneField(Securable, models.CASCADE, primary_key=True, related_name="registered_model")
     last_version = models.PositiveIntegerField(default=0)
     deployment_job_id = models.CharField(max_length=255, blank=True)
 
@@ -98,9 +96,7 @@ class ModelVersionTag(models.Model):
 
     class Meta:
         ordering = ("key",)
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["version", "key"], name="model_version_tag_once")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["version", "key"], name="model_version_tag_once")]
 
     def __str__(self) -> str:
         return f"{self.key}:{self.value}"

@@ -12,7 +12,7 @@ from registry.privileges import SecurableType
 class Securable(models.Model):
     """Anything that rights are held on. `parent` makes the tree METASTORE > CATALOG > SCHEMA > model or table.
 
-    Names live here once, so a rename of a container renames everything below at no cost. `key` is the lower-case name.
+    Names live here once, so renaming a container renames everything below at no cost. `key` is the lower-case name.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -64,9 +64,7 @@ class SecurableTag(models.Model):
 
     class Meta:
         ordering = ("key",)
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["securable", "key"], name="securable_tag_once")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["securable", "key"], name="securable_tag_once")]
 
     def __str__(self) -> str:
         return f"{self.key}:{self.value}"

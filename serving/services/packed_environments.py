@@ -88,7 +88,8 @@ def _read_names(chunks: Iterator[bytes], size: int) -> PackedEnvironment:
                 if files > _MAX_MEMBERS:
                     raise InvalidState(f"The packed environment holds more than {_MAX_MEMBERS:,} files.")
                 _note(member.name, facts)
-                archive.members = []  # Else tarfile keeps every header it has read.
+                # Else tarfile keeps every header it has read.
+                archive.members = []  # type: ignore[attr-defined]
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise InvalidState("The packed environment is no tar archive, or is damaged. Register it again.") from error
     return PackedEnvironment(size_bytes=size, files=files, **facts)

@@ -251,6 +251,18 @@ def a_run_of_another_name_is_found_and_its_params_show():
     assert [(param.key, param.value) for param in found.params] == [("depth", "3")], found.params
 
 
+@step
+def requirements_of_a_logged_model_are_updated():
+    with mlflow.start_run() as run:
+        info = mlflow.sklearn.log_model(fitted(), name="model", input_example=X.head(2), **FORMAT)
+    for uri in (f"runs:/{run.info.run_id}/model", info.model_uri):
+        mlflow.models.update_model_requirements(uri, "add", ["tabulate==0.9.0"])
+        with tempfile.TemporaryDirectory() as folder:
+            files = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=folder))
+            assert "tabulate==0.9.0" in (files / "requirements.txt").read_text(), uri
+        mlflow.models.update_model_requirements(uri, "remove", ["tabulate"])
+
+
 def main() -> int:
     failed = 0
     for function in steps:

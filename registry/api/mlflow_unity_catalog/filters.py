@@ -16,8 +16,8 @@ def name_in_filter(text: str) -> str:
     match = _NAME_EQUALS.fullmatch(text)
     if match is None:
         raise InvalidParameter(
-            f"Filter {text!r} is not supported here: search versions with name = 'catalog.schema.model'. LIKE, ILIKE, "
-            "!= and tag filters are not part of this API.",
+            f"Filter {text!r} is not supported here: search versions with name = 'catalog.schema.model'. LIKE, "
+            "ILIKE, != and tag filters are not part of this API.",
             field="filter",
         )
     return match.group(1) if match.group(1) is not None else match.group(2)

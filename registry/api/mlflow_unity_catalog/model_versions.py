@@ -172,7 +172,8 @@ class Credentials(APIView):
                 authorize = model_versions.authorize_upload
             case other:
                 raise InvalidParameter(
-                    f"'operation' is '{other}': use MODEL_VERSION_OPERATION_READ or MODEL_VERSION_OPERATION_READ_WRITE.",
+                    f"'operation' is '{other}': use MODEL_VERSION_OPERATION_READ or "
+                    "MODEL_VERSION_OPERATION_READ_WRITE.",
                     field="operation",
                 )
         authorize(

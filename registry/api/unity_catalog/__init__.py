@@ -1,1 +1,1 @@
-"""The Unity Catalog REST protocol: /api/2.1/unity-catalog/..., spoken by databricks-sdk and by mlflow's native client."""
+"""The Unity Catalog REST protocol, /api/2.1/unity-catalog/...: databricks-sdk and mlflow's native client speak it."""

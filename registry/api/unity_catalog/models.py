@@ -1,5 +1,7 @@
 """Registered models and their aliases."""
 
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,7 +13,7 @@ from registry.errors import InvalidParameter
 from registry.services import aliases, model_versions, registered_models
 
 
-def tag_list(parameters: dict[str, object]) -> dict[str, object]:
+def tag_list(parameters: dict[str, Any]) -> dict[str, Any]:
     """The `tags` of a create call as a mapping.
 
     Raises:

@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from registry.api.wire import actor_of, flag_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
-from registry.privileges import SecurableType
+from registry.privileges import Privilege, SecurableType
 from registry.services import grants
 from registry.services.grants import Change, Held, parse_privilege
 from registry.services.tags import Tags, tag_securable, tag_version
@@ -70,7 +70,7 @@ def _changes(parameters: dict[str, Any]) -> list[Change]:
     ]
 
 
-def _privileges(change: dict[str, Any], field: str) -> tuple[grants.Privilege, ...]:
+def _privileges(change: dict[str, Any], field: str) -> tuple[Privilege, ...]:
     given = change.get(field) or []
     if not isinstance(given, list):
         raise InvalidParameter(f"'{field}' must be a list of privileges.", field=field)
