@@ -56,9 +56,7 @@ _ON_SCHEMA = _ON_MODEL | _ON_TABLE | {Privilege.CREATE_MODEL, Privilege.CREATE_T
 _ON_CATALOG = _ON_SCHEMA | {Privilege.CREATE_SCHEMA, Privilege.USE_CATALOG}
 
 GRANTABLE: dict[SecurableType, frozenset[Privilege]] = {
-    SecurableType.METASTORE: frozenset(
-        {Privilege.CREATE_CATALOG, Privilege.MANAGE, Privilege.ALL_PRIVILEGES}
-    ),
+    SecurableType.METASTORE: frozenset({Privilege.CREATE_CATALOG, Privilege.MANAGE, Privilege.ALL_PRIVILEGES}),
     SecurableType.CATALOG: frozenset(_ON_CATALOG),
     SecurableType.SCHEMA: frozenset(_ON_SCHEMA),
     SecurableType.REGISTERED_MODEL: frozenset(_ON_MODEL),
@@ -152,13 +150,13 @@ RULES: dict[Action, Rule] = {
     # On a catalog.
     Action.READ_CATALOG: Rule(_SEE_CONTAINER, parents=False),
     Action.UPDATE_CATALOG: Rule((Right.OWNS,), parents=False),
-    Action.TAG_CATALOG: Rule((Right.OWNS, Privilege.APPLY_TAG), inside=True),
+    Action.TAG_CATALOG: Rule((Right.OWNS, Privilege.APPLY_TAG), parents=False),
     Action.DELETE_CATALOG: Rule((Right.OWNS,), parents=False),
     Action.CREATE_SCHEMA: Rule((Privilege.CREATE_SCHEMA, Right.OWNER), inside=True),
     # On a schema.
     Action.READ_SCHEMA: Rule(_SEE_CONTAINER),
     Action.UPDATE_SCHEMA: Rule((Right.OWNS,)),
-    Action.TAG_SCHEMA: Rule((Right.OWNS, Privilege.APPLY_TAG), inside=True),
+    Action.TAG_SCHEMA: Rule((Right.OWNS, Privilege.APPLY_TAG)),
     Action.DELETE_SCHEMA: Rule((Right.ADMINISTERS,)),
     Action.CREATE_MODEL: Rule((Privilege.CREATE_MODEL, Right.OWNER), inside=True),
     Action.CREATE_TABLE: Rule((Privilege.CREATE_TABLE, Right.OWNER), inside=True),
@@ -184,7 +182,57 @@ RULES: dict[Action, Rule] = {
     Action.SELECT_TABLE: Rule((Right.OWNER, Privilege.SELECT)),
     Action.MODIFY_TABLE: Rule((Right.OWNER, Privilege.MODIFY)),
     # On any securable.
-    Action.READ_GRANTS: Rule((Right.ADMINISTERS,), parents=False),
-    Action.GRANT: Rule((Right.ADMINISTERS,), parents=False),
-    Action.TRANSFER: Rule((Right.ADMINISTERS,), parents=False),
+    Action.READ_GRANTS: Rule((Right.ADMINISTERS,)),
+    Action.GRANT: Rule((Right.ADMINISTERS,)),
+    Action.TRANSFER: Rule((Right.ADMINISTERS,)),
 }
+
+_ON_ANY = (Action.READ_GRANTS, Action.GRANT)
+_BELOW_METASTORE = (*_ON_ANY, Action.TRANSFER)
+
+ACTIONS_ON: dict[SecurableType, tuple[Action, ...]] = {
+    SecurableType.METASTORE: (Action.CREATE_CATALOG, Action.ADMINISTER_METASTORE, *_ON_ANY),
+    SecurableType.CATALOG: (
+        Action.READ_CATALOG,
+        Action.UPDATE_CATALOG,
+        Action.TAG_CATALOG,
+        Action.DELETE_CATALOG,
+        Action.CREATE_SCHEMA,
+        *_BELOW_METASTORE,
+    ),
+    SecurableType.SCHEMA: (
+        Action.READ_SCHEMA,
+        Action.UPDATE_SCHEMA,
+        Action.TAG_SCHEMA,
+        Action.DELETE_SCHEMA,
+        Action.CREATE_MODEL,
+        Action.CREATE_TABLE,
+        *_BELOW_METASTORE,
+    ),
+    SecurableType.REGISTERED_MODEL: (
+        Action.READ_MODEL,
+        Action.READ_VERSION,
+        Action.UPDATE_MODEL,
+        Action.UPDATE_VERSION,
+        Action.RENAME_MODEL,
+        Action.DELETE_MODEL,
+        Action.DELETE_VERSION,
+        Action.SET_ALIAS,
+        Action.DELETE_ALIAS,
+        Action.TAG_MODEL,
+        Action.TAG_VERSION,
+        Action.CREATE_VERSION,
+        Action.LOAD_VERSION,
+        *_BELOW_METASTORE,
+    ),
+    SecurableType.TABLE: (
+        Action.READ_TABLE,
+        Action.UPDATE_TABLE,
+        Action.DELETE_TABLE,
+        Action.TAG_TABLE,
+        Action.SELECT_TABLE,
+        Action.MODIFY_TABLE,
+        *_BELOW_METASTORE,
+    ),
+}
+"""On which kind of securable each action is decided: on its model for a version, on its parent for a new object."""

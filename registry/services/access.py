@@ -18,6 +18,7 @@ _READ = {
     SecurableType.REGISTERED_MODEL: Action.READ_MODEL,
     SecurableType.TABLE: Action.READ_TABLE,
 }
+_SHOWING = {*_READ.values(), Action.READ_VERSION}
 _NOUN = {
     SecurableType.METASTORE: "Metastore",
     SecurableType.CATALOG: "Catalog",
@@ -77,9 +78,7 @@ class Facts:
                 return self.owner_of(securable)
             case Right.OWNS:
                 return (
-                    self.actor.is_metastore_admin
-                    or self.owner_of(securable)
-                    or self.holds(Privilege.MANAGE, level)
+                    self.actor.is_metastore_admin or self.owner_of(securable) or self.holds(Privilege.MANAGE, level)
                 )
             case Right.ADMINISTERS:
                 above = self.chain[level + 1 :]
@@ -109,21 +108,22 @@ class Facts:
             if parent is not None:
                 return parent
         if not any(self.has(right) for right in rule.any_of):
-            return Missing(_in_words(rule), self.chain[0])
-        if rule.also_on_schema is not None and not (
-            self.has(rule.also_on_schema, 1) or self.has(Right.OWNER, 1)
-        ):
+            return Missing(_in_words(rule, self.chain[0]), self.chain[0])
+        if rule.also_on_schema is not None and not (self.has(rule.also_on_schema, 1) or self.has(Right.OWNER, 1)):
             return Missing(rule.also_on_schema, self.chain[1])
         return None
+
+    def missing_to(self, action: Action) -> Missing | None:
+        """As `missing_for` for an action; to be shown what there is, BROWSE is enough."""
+        if action in _SHOWING and self.has(Right.BROWSER):
+            return None
+        return self.missing_for(RULES[action])
 
     @property
     def visible(self) -> bool:
         """Whether the actor may know that the securable exists."""
-        securable = self.chain[0]
-        if securable.type == SecurableType.METASTORE:
-            return True
-        readable = self.missing_for(RULES[_READ[SecurableType(securable.type)]]) is None
-        return readable or self.has(Right.BROWSER)
+        type_ = SecurableType(self.chain[0].type)
+        return type_ == SecurableType.METASTORE or self.missing_to(_READ[type_]) is None
 
     @property
     def browse_only(self) -> bool:
@@ -136,25 +136,23 @@ class Facts:
         return self.owner_of(self.chain[0]) or self.chain[0].pk in self._held
 
 
-def _in_words(rule: Rule) -> str:
-    words = {
+def _in_words(rule: Rule, securable: Securable) -> str:
+    words: dict[Right | Privilege, str] = {
         Right.OWNER: "ownership",
         Right.OWNS: "ownership or MANAGE",
         Right.ADMINISTERS: "ownership or MANAGE",
+        Right.USER: str(_USE.get(SecurableType(securable.type), "")),
     }
-    return " or ".join(words.get(right, str(right)) for right in rule.any_of if right != Right.USER)
+    return " or ".join(words.get(right, str(right)) for right in rule.any_of)
 
 
 def chain_of(securable: Securable) -> list[Securable]:
     """The securable and all above it up to its catalog, innermost first. Select `parent__parent` with the row.
 
-    The metastore is left out: its grants do not flow down, and its owner is known as the actor's `is_metastore_admin`.
+    The metastore is left out: its grants do not flow down, and the actor knows whether it administers it.
     """
     chain = [securable]
-    while (
-        chain[-1].type not in {SecurableType.CATALOG, SecurableType.METASTORE}
-        and chain[-1].parent is not None
-    ):
+    while chain[-1].type not in {SecurableType.CATALOG, SecurableType.METASTORE} and chain[-1].parent is not None:
         chain.append(chain[-1].parent)
     return chain
 
@@ -248,7 +246,8 @@ _LEVELS = {
 def administered_by(actor: Actor, path: str) -> Q:
     """Rows whose foreign key `path` leads to a securable below the metastore that the actor administers, in SQL.
 
-    Parents are not asked for, as for reading and changing grants. A metastore admin administers all: ask that first.
+    Parents are not asked for: this is for records about a securable, not for acting on it. A metastore admin
+    administers all: ask that first.
     """
     levels = [path, f"{path}__parent", f"{path}__parent__parent"]
     holding = (
@@ -268,9 +267,7 @@ def administered_by(actor: Actor, path: str) -> Q:
 def _granted(actor: Actor, privilege: Privilege, levels: Iterable[str], *, covered: bool = True) -> Q:
     names = [privilege, Privilege.ALL_PRIVILEGES] if covered else [privilege]
     # Uncorrelated on purpose: PostgreSQL hashes it once a query instead of asking once a row.
-    holding = Grant.objects.filter(principal__in=actor.principal_ids, privilege__in=names).values(
-        "securable_id"
-    )
+    holding = Grant.objects.filter(principal__in=actor.principal_ids, privilege__in=names).values("securable_id")
     condition = Q()
     for prefix in levels:
         condition |= Q(**{f"{prefix}__in" if prefix else "pk__in": holding})

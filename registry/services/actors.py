@@ -63,7 +63,7 @@ class Actor:
 def load_actor(
     principal: Principal, *, context: RequestContext | None = None, token: ApiToken | None = None
 ) -> Actor:
-    """The actor for a principal. Costs one query."""
+    """The actor for a principal; a disabled one holds and owns nothing. Costs one query."""
     with connection.cursor() as cursor:
         cursor.execute(
             _HELD,
@@ -76,7 +76,7 @@ def load_actor(
         held, is_admin = cursor.fetchone()
     return Actor(
         principal=principal,
-        principal_ids=frozenset(held or ()),
+        principal_ids=frozenset(held) if principal.is_active else frozenset(),
         is_metastore_admin=bool(is_admin) and principal.is_active,
         context=context or RequestContext(),
         token=token,

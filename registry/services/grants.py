@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from registry.errors import AccessDenied, InvalidParameter
+from registry.errors import InvalidParameter
 from registry.events import grants_changed
 from registry.models import Grant, Principal, Securable
 from registry.names import lookup_key
-from registry.privileges import GRANTABLE, RULES, Action, Privilege, Right, SecurableType
+from registry.privileges import ACTIONS_ON, GRANTABLE, RULES, Action, Privilege, SecurableType
 from registry.services.access import Facts, chain_of, gather_facts, require, require_visible
 from registry.services.actors import Actor, load_actor
-from registry.services.audit import audited, audited_read, record
-from registry.services.securables import find_securable
+from registry.services.audit import DeniedOnSecurable, audited, audited_read, record
+from registry.services.securables import find_securable, metastore
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,7 @@ def list_grants(*, actor: Actor, type_: SecurableType, full_name: str, principal
 
 
 @audited_read
-def list_effective_grants(
-    *, actor: Actor, type_: SecurableType, full_name: str, principal: str = ""
-) -> list[Held]:
+def list_effective_grants(*, actor: Actor, type_: SecurableType, full_name: str, principal: str = "") -> list[Held]:
     """The privileges that hold on a securable, with the container that each is inherited from.
 
     With a principal, what it holds through its groups counts as its own. ALL_PRIVILEGES stays one entry.
@@ -115,7 +113,7 @@ def _readable_grants(
 ) -> Iterable[Grant]:
     facts = require_visible_or_held(actor=actor, securable=securable, named=named)
     rows = Grant.objects.filter(securable__in=[level.pk for level in chain]).select_related("principal")
-    if not facts.has(Right.ADMINISTERS):
+    if facts.missing_for(RULES[Action.READ_GRANTS]) is not None:
         rows = rows.filter(principal__in=actor.principal_ids)
     if principal:
         found = find_principal(principal)
@@ -131,7 +129,7 @@ def require_visible_or_held(*, actor: Actor, securable: Securable, named: str) -
         NotFound.
     """
     facts = gather_facts(actor=actor, securable=securable)
-    if facts.known_directly or facts.has(Right.ADMINISTERS):
+    if facts.known_directly:
         return facts
     return require_visible(actor=actor, securable=securable, named=named)
 
@@ -219,23 +217,27 @@ def explain(
     Raises:
         NotFound.
         AccessDenied: asked about somebody else by one who does not administer the securable.
-        InvalidParameter: no such principal.
+        InvalidParameter: no such principal, or an action that is not for this kind of securable.
     """
+    if action not in ACTIONS_ON[type_]:
+        raise InvalidParameter(f"'{action}' is no action on a {type_.replace('_', ' ').lower()}.", field="action")
     securable = find_securable(type_, full_name)
     own = require_visible_or_held(actor=actor, securable=securable, named=full_name)
     subject = actor
     if principal and lookup_key(principal) != lookup_key(actor.name):
-        if not own.has(Right.ADMINISTERS):
-            raise AccessDenied(
+        if own.missing_for(RULES[Action.READ_GRANTS]) is not None:
+            raise DeniedOnSecurable(
                 f"Only who administers '{full_name}' may ask about somebody else's rights on it. "
                 f"Ask its owner, {securable.owner.name}.",
+                action=Action.READ_GRANTS,
+                on=securable,
                 missing="ownership or MANAGE",
                 securable=full_name,
                 owner=securable.owner.name,
             )
         subject = load_actor(find_principal(principal))
     facts = gather_facts(actor=subject, securable=securable)
-    missing = facts.missing_for(RULES[action])
+    missing = facts.missing_to(action)
     return Explanation(
         principal=subject.name,
         action=action,
@@ -251,7 +253,8 @@ def _grounds(facts: Facts) -> Iterable[Ground]:
     """Everything that the principal holds on the securable and above, innermost level first."""
     names = dict(Principal.objects.filter(pk__in=facts.actor.principal_ids).values_list("pk", "name"))
     if facts.actor.is_metastore_admin:
-        yield Ground("METASTORE ADMIN", facts.chain[-1], facts.actor.name)
+        top = metastore()
+        yield Ground("METASTORE ADMIN", top, top.owner.name)
     for level in facts.chain:
         if level.owner_id in names:
             yield Ground("OWNER", level, names[level.owner_id])

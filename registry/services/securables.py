@@ -53,9 +53,7 @@ def find_securable(type_: SecurableType, full_name: str, *, lock: bool = False) 
     return found
 
 
-def find_for(
-    *, actor: Actor, type_: SecurableType, full_name: str, action: Action, lock: bool = False
-) -> Securable:
+def find_for(*, actor: Actor, type_: SecurableType, full_name: str, action: Action, lock: bool = False) -> Securable:
     """The securable of that name, if the actor may do `action` to it. Two queries.
 
     Raises:
@@ -178,7 +176,7 @@ def update_securable(
 
 
 def transfer_securable(securable: Securable, *, actor: Actor, owner: str, named: str) -> None:
-    """Hand over ownership. The actor must administer the securable (parents are not needed).
+    """Hand over ownership. The actor must administer the securable and may use its parents.
 
     Raises:
         InvalidParameter: no such principal, or a disabled one.
