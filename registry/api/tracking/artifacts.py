@@ -1,0 +1,75 @@
+"""Files by their path below the artifacts' root, whose first segment is the id of an experiment."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseBase
+
+from registry.api.tracking.calls import Call, body_chunks, check_artifact_path, query_parameters
+from registry.api.tracking.forwarding import (
+    forward_file,
+    forward_get,
+    forward_json,
+    forward_upload,
+    keep_from_running,
+)
+from registry.errors import TooLarge
+from registry.models import ExperimentLevel
+from registry.services.experiments import record_write, require_level
+
+
+def download(call: Call) -> HttpResponseBase:
+    """Stream a file; the first segment of its path is the experiment."""
+    _require_path(call, call.in_path["artifact_path"], ExperimentLevel.CAN_READ)
+    return keep_from_running(forward_file(call))
+
+
+def upload(call: Call) -> HttpResponse:
+    """Take a file in as it arrives."""
+    _require_path(call, call.in_path["artifact_path"], ExperimentLevel.CAN_EDIT)
+    if int(call.request.headers.get("Content-Length") or 0) > settings.MAX_FILE_BYTES:
+        raise TooLarge(f"The file is larger than {settings.MAX_FILE_BYTES} bytes.")
+    return forward_upload(call, _limited(call, settings.MAX_FILE_BYTES))
+
+
+def _limited(call: Call, limit: int) -> Iterator[bytes]:
+    size = 0
+    for chunk in body_chunks(call.request):
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"The file is larger than {limit} bytes.")
+        yield chunk
+
+
+def delete(call: Call) -> HttpResponse:
+    """Delete a file or folder."""
+    path = call.in_path["artifact_path"]
+    experiment_id = _require_path(call, path, ExperimentLevel.CAN_EDIT)
+    response = forward_json(replace(call, parameters={}))
+    if response.status_code < 300:
+        record_write(
+            actor=call.actor,
+            experiment_id=experiment_id,
+            action="deleteMlflowArtifact",
+            params={"path": path},
+        )
+    return response
+
+
+def list_folder(call: Call) -> HttpResponse:
+    """List a folder; the first segment of `path` is the experiment."""
+    call = replace(call, parameters=query_parameters(call.request))
+    _require_path(call, call.text("path"), ExperimentLevel.CAN_READ)
+    return forward_get(call)
+
+
+def _require_path(call: Call, path: str, level: ExperimentLevel) -> str:
+    experiment_id = check_artifact_path(path).split("/")[0]
+    require_level(
+        actor=call.actor,
+        experiment_id=experiment_id,
+        level=level,
+        hidden_as=f"No such artifact: '{path}'",
+    )
+    return experiment_id
