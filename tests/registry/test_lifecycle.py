@@ -62,10 +62,15 @@ def test_a_reader_is_told_what_is_missing_and_whom_to_ask(people, tree):
         (SecurableType.REGISTERED_MODEL, "prod.ml.iris", Privilege.EXECUTE),
     ]:
         grants.update_grants(
-            actor=people.metastore_admin, type_=type_, full_name=name, changes=[Change("reader@example.com", (privilege,))]
+            actor=people.metastore_admin,
+            type_=type_,
+            full_name=name,
+            changes=[Change("reader@example.com", (privilege,))],
         )
     assert registered_models.get_model(actor=people.reader, name="prod.ml.iris").securable.name == "iris"
-    with pytest.raises(AccessDenied, match=r"ownership or MANAGE on registered model 'prod.ml.iris'.*owner@example.com"):
+    with pytest.raises(
+        AccessDenied, match=r"ownership or MANAGE on registered model 'prod.ml.iris'.*owner@example.com"
+    ):
         registered_models.delete_model(actor=people.reader, name="prod.ml.iris")
     page = registered_models.list_models(actor=people.reader)
     assert [m.securable.full_name for m in page.items] == ["prod.ml.iris"]
