@@ -8,3 +8,7 @@ class ConfigConfig(AppConfig):
 
     name = "config"
     label = "config"
+
+    def ready(self) -> None:
+        """Make our Celery application the current one, so that services can send messages by task name."""
+        from config import celery  # noqa: F401

@@ -42,8 +42,10 @@ def front(options: UpOptions, environment: Mapping[str, str]) -> list[Service]:
 def background(options: UpOptions, environment: Mapping[str, str]) -> list[Service]:
     """What works behind, started last so that it does not slow the answer to the first client."""
     return [
-        _worker("worker-default", "default,monitoring", environment),
-        _worker("worker-build", "build", environment),
+        _worker("worker-default", "default,monitoring", environment, *_pool()),
+        _worker("worker-build", "build", environment, *_pool()),
+        # Short tasks only, in the worker's own process: rescue must never wait behind long work.
+        _worker("housekeeping", "housekeeping", environment, "--pool", "solo"),
         _beat(options.folder, environment),
     ]
 
@@ -106,14 +108,18 @@ def _mlflow(environment: Mapping[str, str]) -> Service:
     )
 
 
-def _worker(name: str, queues: str, environment: Mapping[str, str]) -> Service:
+def _pool() -> tuple[str, str]:
+    return "--concurrency", os.environ.get("MODELKEEP_WORKER_CONCURRENCY", "2")
+
+
+def _worker(name: str, queues: str, environment: Mapping[str, str], *pool: str) -> Service:
     return Service(
         name=name,
         command=_celery(
             "worker",
             *("--queues", queues),
             *("--hostname", f"{name}@%h"),
-            *("--concurrency", os.environ.get("MODELKEEP_WORKER_CONCURRENCY", "2")),
+            *pool,
             "--without-gossip",
             "--without-mingle",
         ),

@@ -1,0 +1,1 @@
+"""Our own REST, for what no stock client knows: long work and what starts it."""

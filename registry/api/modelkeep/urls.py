@@ -1,0 +1,26 @@
+"""The paths of this dialect, each with and without a trailing slash."""
+
+from django.urls import re_path
+
+from registry.api.modelkeep import governance, operations, registrations
+
+_PREFIX = r"^api/modelkeep/"
+_ID = r"(?P<operation_id>[^/]+)"
+_MODEL = r"models/(?P<full_name>[^/]+)"
+
+urlpatterns = [
+    re_path(_PREFIX + path + r"/?$", view.as_view())
+    for path, view in [
+        ("operations", operations.Operations),
+        (f"operations/{_ID}", operations.OneOperation),
+        (f"operations/{_ID}/log", operations.Log),
+        (f"operations/{_ID}/cancel", operations.Cancel),
+        (f"operations/{_ID}/retry", operations.Retry),
+        ("model-versions:register", registrations.Register),
+        ("model-versions:copy", registrations.Copy),
+        ("explain", governance.Explain),
+        (rf"{_MODEL}/versions/(?P<version>[^/]+)/lineage", governance.Lineage),
+        (f"{_MODEL}/alias-history", governance.AliasHistory),
+        (rf"{_MODEL}/aliases/(?P<alias>[^/]+)/at", governance.AliasAt),
+    ]
+]
