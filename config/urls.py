@@ -18,7 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("serving.api.staging.urls")),
     path("", include("registry.api.mlflow_registry.urls")),
     path("", include("registry.api.tracking.urls")),
-    re_path(r"^(mlflow/)?(api|ajax-api)(/|$)", not_found),
+    re_path(r"^(?:mlflow/)?(?:api|ajax-api)(?:/|$)", not_found),
     path("console/", admin.site.urls),
     path("", include("registry.web.urls")),
 ]

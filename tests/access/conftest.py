@@ -52,7 +52,8 @@ def build_world() -> World:
     outer = make_group("outer team", inner)
     ready, pending = _make_tree(admin)
     objects = _objects()
-    Securable.objects.exclude(type=SecurableType.METASTORE).update(owner=keeper)
+    tree = [one.pk for kind, one in objects.items() if kind != SecurableType.METASTORE]
+    Securable.objects.filter(pk__in=tree).update(owner=keeper)
     Grant.objects.bulk_create(
         Grant(
             securable=securable,

@@ -182,9 +182,46 @@ def _files() -> Iterable[tuple[SecurableType, Action, Request]]:
     yield MODEL, Action.CREATE_VERSION, Request("POST", "/api/2.0/fs/create-upload-url", link)
 
 
+def _mlflow() -> Iterable[tuple[SecurableType, Action, Request]]:
+    """Registering asks the tracking server first, and loading is not offered: both stand elsewhere."""
+    prefix = "/ajax-api/2.0/mlflow"
+    model, version = {"name": "<model_full>"}, {"name": "<model_full>", "version": "1"}
+    tag = {"key": "team", "value": "x"}
+    fresh = {"name": "<schema_full>.fresh"}
+    yield SCHEMA, Action.CREATE_MODEL, Request("POST", f"{prefix}/registered-models/create", fresh)
+    for action, method, path, body in (
+        (Action.UPDATE_MODEL, "PATCH", "registered-models/update", {**model, "description": "new"}),
+        (Action.RENAME_MODEL, "POST", "registered-models/rename", {**model, "new_name": "<schema_full>.renamed"}),
+        (Action.DELETE_MODEL, "DELETE", "registered-models/delete", model),
+        (Action.READ_MODEL, "POST", "registered-models/get-latest-versions", model),
+        (Action.TAG_MODEL, "POST", "registered-models/set-tag", {**model, **tag}),
+        (Action.TAG_MODEL, "DELETE", "registered-models/delete-tag", {**model, **tag}),
+        (Action.SET_ALIAS, "POST", "registered-models/alias", {**version, "alias": "challenger"}),
+        (Action.DELETE_ALIAS, "DELETE", "registered-models/alias", {**model, "alias": "champion"}),
+        (Action.UPDATE_VERSION, "PATCH", "model-versions/update", {**version, "description": "new"}),
+        (Action.DELETE_VERSION, "DELETE", "model-versions/delete", version),
+        (Action.TAG_VERSION, "POST", "model-versions/set-tag", {**version, **tag}),
+        (Action.TAG_VERSION, "DELETE", "model-versions/delete-tag", {**version, **tag}),
+    ):
+        yield MODEL, action, Request(method, f"{prefix}/{path}", body)
+    query = "name=<model_full>"
+    yield MODEL, Action.READ_MODEL, Request("GET", f"{prefix}/registered-models/get?{query}")
+    yield MODEL, Action.READ_VERSION, Request("GET", f"{prefix}/registered-models/alias?{query}&alias=champion")
+    yield MODEL, Action.READ_VERSION, Request("GET", f"{prefix}/model-versions/get?{query}&version=1")
+
+
+def _modelkeep() -> Iterable[tuple[SecurableType, Action, Request]]:
+    model = "/api/modelkeep/models/<model_full>"
+    yield MODEL, Action.READ_VERSION, Request("GET", f"{model}/versions/1/lineage")
+    yield MODEL, Action.READ_VERSION, Request("GET", f"{model}/alias-history")
+    yield MODEL, Action.READ_VERSION, Request("GET", f"{model}/aliases/champion/at?time=2030-01-31T12:00:00Z")
+
+
 _DIALECTS: dict[str, Callable[[], Iterable[tuple[SecurableType, Action, Request]]]] = {
     "databricks-uc": _databricks_uc,
     "unity-catalog": _unity_catalog,
     "files": _files,
+    "mlflow": _mlflow,
+    "modelkeep": _modelkeep,
 }
 EXCHANGES = [Exchange(dialect, *exchange) for dialect, list_all in _DIALECTS.items() for exchange in list_all()]
