@@ -71,6 +71,23 @@ def test_nobody_but_the_gate_looks_at_grants_or_rules():
     assert reach == []
 
 
+ASK_FOR_ADMINS = {
+    "registry/services/actors.py": "defines it",
+    "registry/services/access.py": "the gate",
+    "registry/services/grants.py": "explains that it decided",
+    "registry/services/tokens.py": "somebody else's tokens: no securable",
+    "registry/services/operations.py": "everybody's operations: the scope of a list",
+    "registry/services/experiments.py": "experiments have levels of their own",
+    "registry/admin/site.py": "the console's door",
+    "registry/web/context.py": "which tabs are shown",
+}
+"""The only modules that may look whether an actor administers the metastore, and for what."""
+
+
+def test_nobody_else_gives_way_to_administrators():
+    assert {_name(path) for path in CODE if "is_metastore_admin" in _imports(path)} <= set(ASK_FOR_ADMINS)
+
+
 def test_edges_ask_services_and_not_the_database():
     """A view that queries by itself would have to decide by itself."""
     edges = [path for path in CODE if {"api", "web"} & set(path.relative_to(ROOT).parts[1:2])]
