@@ -135,6 +135,8 @@ CASES = [
         EDIT,
         lambda t: {"trace_id": t.trace, "prompt_versions": [{"name": "p", "version": "1"}]},
     ),
+    Case("GET", f"{V2}/traces/<request_id>/credentials-for-data-upload", EDIT, _none, in_query=True),
+    Case("GET", f"{V2}/traces/<request_id>/credentials-for-data-download", READ, _none, in_query=True),
     Case("GET", f"{V2}/get-trace-artifact", READ, lambda t: {"request_id": t.trace}, in_query=True, ok=(404,)),
     Case("GET", f"{V3}/get-trace-artifact", READ, lambda t: {"request_id": t.trace}, in_query=True, ok=(404,)),
     Case("POST", f"{V3}/traces", EDIT, lambda t: trace_body(t.experiment, t.trace)),

@@ -1,10 +1,13 @@
 """Artifacts by path: rights, traversal, streaming, headers, and the two spellings of their place."""
 
 import hashlib
+import io
 
 import httpx
 import pytest
+from django.test import RequestFactory
 
+from registry.api.tracking.views import proxy
 from tests.tracking.cases import FILES, V2
 from tests.tracking.conftest import Caller, grant, unique
 
@@ -153,3 +156,24 @@ def test_a_large_file_streams_both_ways(web):
             for part in response.iter_bytes():
                 seen.update(part)
     assert seen.digest() == digest.digest()
+
+
+def test_a_body_that_breaks_off_leaves_nothing(things, alice, tracking):
+    path = f"{FILES}/{things.experiment}/{things.run}/artifacts/half.bin"
+    kept = tracking.root / things.experiment / things.run / "artifacts" / "half.bin"
+    factory = RequestFactory(headers=alice.headers)
+
+    def put(body, **environ):
+        return factory.put(path, body, **{"wsgi.input": io.BytesIO(body), "asgi.scope": {}, **environ})
+
+    in_chunks = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    announced = put(b"half", CONTENT_LENGTH="8")
+    chunked = put(b"half", **in_chunks, **{"asgi.scope": {"modelkeep.disconnected": True}})
+    for request in (announced, chunked):
+        response = proxy(request)
+        assert response.status_code == 400
+        assert b"broke off" in response.content
+        assert not kept.exists()
+    complete = put(b"whole", **in_chunks)
+    assert proxy(complete).status_code == 200
+    assert kept.read_bytes() == b"whole"

@@ -1,5 +1,7 @@
 """Plain MLflow's registry calls show our models with the caller's rights, and reach no other registry."""
 
+import io
+
 import pytest
 
 from registry.models import Grant, Operation, Principal, Securable
@@ -247,7 +249,7 @@ def test_a_source_that_the_server_does_not_hold_is_refused(source, model, alice)
 def test_registry_routes_never_reach_the_tracking_server(tracking, alice, settings):
     settings.MLFLOW_SOCKET = str(tracking.root / "nobody-listens")
     assert alice.get(f"{MODELS}/search").status_code == 200
-    for path in (f"{MODELS}/anything", f"{VERSIONS}/anything", f"{API}/webhooks", "/model-versions/get-artifact"):
+    for path in (f"{MODELS}/anything", f"{VERSIONS}/anything", f"{API}/webhooks", "/model-versions/get-artifacts"):
         for prefix in PREFIXES:
             response = alice.get(prefix + path)
             assert response.status_code == 404
@@ -267,3 +269,27 @@ def test_a_run_of_somebody_else_stays_hidden(things, model, alice):
     grant(things, stranger, "CAN_READ")
     assert stranger.get(f"{API}/runs/get", run_id=things.run).status_code == 200
     assert stranger.get(f"{VERSIONS}/search", filter=f"run_id = '{things.run}'").json()["model_versions"] == []
+
+
+@pytest.fixture
+def stored(settings, tmp_path):
+    settings.ARTIFACT_ROOT = str(tmp_path / "artifacts")
+
+
+def test_the_ui_reads_the_files_of_a_version(stored, model, alice, bob):
+    from registry.models import ModelVersion, VersionStatus
+    from registry.services.files import write_file
+
+    version = _version(alice, model)
+    folder = f"Models/{model.replace('.', '/')}/1"
+    write_file(actor=alice.actor, path=f"{folder}/MLmodel", source=io.BytesIO(b"flavors: {}"), expected=11)
+    query = {"name": model, "version": "1", "path": "MLmodel"}
+    pending = alice.get("/mlflow/model-versions/get-artifact", **query)
+    assert pending.status_code == 400
+    ModelVersion.objects.filter(pk=version.pk).update(status=VersionStatus.READY)
+    response = alice.get("/mlflow/model-versions/get-artifact", **query)
+    assert b"".join(response.streaming_content) == b"flavors: {}"
+    assert "sandbox" in response["Content-Security-Policy"]
+    assert bob.get("/mlflow/model-versions/get-artifact", **query).status_code == 404
+    climbing = alice.get("/mlflow/model-versions/get-artifact", **{**query, "path": "../../../x"})
+    assert climbing.status_code in {400, 404}

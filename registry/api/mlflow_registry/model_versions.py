@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,6 +14,7 @@ from registry.api.wire import actor_of, number_of, object_response, parameters_o
 from registry.errors import NotImplementedHere
 from registry.models import ModelVersion
 from registry.services import model_search, model_versions
+from registry.services.files import open_file
 from registry.services.registrations import register_from_source
 from registry.services.tags import Tags, tag_version
 
@@ -108,6 +110,29 @@ class DownloadUri(APIView):
         raise NotImplementedHere(
             "Loading a registered version over plain http is not offered yet. "
             "Set MLFLOW_REGISTRY_URI=databricks-uc with DATABRICKS_HOST and DATABRICKS_TOKEN, and load it again."
+        )
+
+
+class Artifact(APIView):
+    """GET model-versions/get-artifact: the UI reads a version's MLmodel file with it."""
+
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Stream one file of a version."""
+        parameters = parameters_of(request)
+        version = model_versions.get_version(
+            actor=actor_of(request), name=name_of(parameters), version=parameters.get("version")
+        )
+        folder = f"/Models/{version.model.securable.full_name.replace('.', '/')}/{version.version}"
+        path = text_of(parameters, "path", required=True)
+        opened = open_file(actor=actor_of(request), path=f"{folder}/{path}")
+        headers = {
+            "Content-Length": str(opened.facts.size),
+            "Content-Disposition": "attachment",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return StreamingHttpResponse(
+            opened.stream(0, opened.facts.size), content_type="application/octet-stream", headers=headers
         )
 
 

@@ -30,4 +30,4 @@ urlpatterns: list[URLPattern] = [
         ("model-versions/set-tag", versions.Tag),
         ("model-versions/delete-tag", versions.Tag),
     ]
-]
+] + [re_path(r"^(?:mlflow/)?model-versions/get-artifact$", versions.Artifact.as_view())]

@@ -12,6 +12,7 @@ _FIELD = re.compile(
 )
 _TAG = re.compile(rb'("key":\s*"mlflow\.artifactLocation",\s*"value":\s*")mlflow-artifacts:/([^"]*)')
 _LOGGED_MODEL = re.compile(rb"([^/]+)/models/(m-[^/]+)")
+_TRACE = re.compile(rb"([^/]+)/traces/(tr-[^/]+)")
 _WORKSPACE_ROOT = b"dbfs:/databricks/mlflow-tracking/"
 
 
@@ -27,4 +28,5 @@ def spell_for_workspace(body: bytes) -> bytes:
 
 def _respell(match: re.Match[bytes]) -> bytes:
     path = _LOGGED_MODEL.sub(rb"\1/logged_models/\2", match[2], count=1)
-    return match[1] + _WORKSPACE_ROOT + path
+    # These clients know the place of a trace by the prefix of its id.
+    return match[1] + _WORKSPACE_ROOT + _TRACE.sub(rb"\1/\2", path, count=1)

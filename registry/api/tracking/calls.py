@@ -155,8 +155,18 @@ def _read_limited(request: HttpRequest, limit: int) -> bytes:
 
 
 def body_chunks(request: HttpRequest) -> Iterator[bytes]:
-    """The body as it arrives; nothing is kept. A body without a declared length is read to its end."""
+    """The body as it arrives; nothing is kept. A body without a declared length is read to its end.
+
+    Raises:
+        InvalidParameter: the connection broke before the end. Whoever passes the chunks on must break off too.
+    """
     is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     stream = request.META["wsgi.input"] if is_chunked else request
+    received = 0
     while chunk := stream.read(CHUNK):
+        received += len(chunk)
         yield chunk
+    declared = 0 if is_chunked else int(request.META.get("CONTENT_LENGTH") or 0)
+    # Without a length, only what the server noted tells a broken connection from the end of the body.
+    if received < declared or (is_chunked and request.META.get("asgi.scope", {}).get("modelkeep.disconnected")):
+        raise InvalidParameter("The request body broke off, nothing was kept: send it again.")

@@ -6,7 +6,7 @@ Paths are spelled with `/api/`; the UI's twins under `/ajax-api/` and everything
 import re
 from dataclasses import dataclass
 
-from registry.api.tracking import artifacts, experiments, graphql, pages
+from registry.api.tracking import artifacts, experiments, graphql, pages, trace_credentials
 from registry.api.tracking.policies import (
     Handler,
     Policy,
@@ -107,6 +107,8 @@ TABLE: dict[tuple[str, str], Handler] = {
         Policy(CAN_EDIT, ("run_id",), reading=frozenset({"trace_ids"}))
     ),
     ("POST", f"{_V2}/traces/link-prompts"): _edit_trace,
+    ("GET", f"{_V2}/traces/<request_id>/credentials-for-data-upload"): trace_credentials.upload,
+    ("GET", f"{_V2}/traces/<request_id>/credentials-for-data-download"): trace_credentials.download,
     ("GET", f"{_V2}/get-trace-artifact"): _trace_file,
     ("GET", f"{_V3}/get-trace-artifact"): _trace_file,
     ("POST", f"{_V3}/traces"): checked_json(Policy(CAN_EDIT, new_traces=True), new_trace),

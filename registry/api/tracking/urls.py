@@ -15,6 +15,6 @@ urlpatterns: list[URLPattern] = [
     path("ml/experiments/<str:experiment_id>", pages.experiment_link),
     path("mlflow", pages.bare_prefix),
     re_path(r"^mlflow/", proxy, name="mlflow"),
-    re_path(r"^(?:ajax-)?api/(?:2\.0/mlflow(?:-artifacts)?|3\.0/mlflow|3\.0/jobs)/", proxy),
+    re_path(r"^(?:ajax-)?api/\d\.\d/(?:mlflow|mlflow-artifacts|jobs)/", proxy),
     re_path(r"^(?:graphql|version|health|get-artifact|v1/traces)$", proxy),
 ]
