@@ -5,7 +5,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
@@ -34,6 +36,7 @@ STATUS: dict[ErrorCode, tuple[int, str]] = {
 }
 """Status and code of each neutral error. MLflow rebuilds the status from the code: only codes it knows stand here."""
 
+_BUSY = "The database is busy or restarting, and nothing was changed. Repeat the request in a moment."
 _INTERNAL = "Something failed on the server. Give your administrator the request id from the X-Request-Id header."
 
 
@@ -63,6 +66,10 @@ def _describe(error: Exception) -> tuple[int, str, str]:
         return (*STATUS[ErrorCode.UNAUTHENTICATED], "Send a token as 'Authorization: Bearer <token>'.")
     if isinstance(error, exceptions.APIException):
         return error.status_code, "INVALID_PARAMETER_VALUE", str(error.detail)
+    if isinstance(error, OperationalError | InterfaceError):
+        # Restarting, or two changes that waited for each other: the transaction is undone, and a repeat succeeds.
+        logger.warning("database unavailable", exc_info=error)
+        return (*STATUS[ErrorCode.TEMPORARILY_UNAVAILABLE], _BUSY)
     logger.error("unexpected error", exc_info=error)
     return 500, "INTERNAL_ERROR", _INTERNAL
 
@@ -72,6 +79,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> JsonResponse
     return error_response(error)
 
 
+@csrf_exempt  # A client that asks for an API that is not there must read just that.
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001
     """The answer for an API path that does not exist."""
     return error_response(Http404())
