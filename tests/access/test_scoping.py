@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from registry.models import (
     ADMINS,
+    AliasMove,
     Grant,
     Membership,
     ModelAlias,
@@ -22,7 +23,7 @@ from registry.models import (
     Table,
 )
 from registry.privileges import GRANTABLE, Privilege, SecurableType
-from registry.services import catalogs, registered_models, schemas, tables
+from registry.services import access, catalogs, model_search, registered_models, schemas, tables
 from registry.services.access import gather_facts, visible_to
 from registry.services.actors import load_actor
 from registry.services.tokens import create_token
@@ -38,7 +39,7 @@ def make(type_: SecurableType, parent: Securable, name: str, owner: Principal) -
         type=type_, parent=parent, name=name, key=name, owner=owner, created_at=now, updated_at=now
     )
     if type_ == SecurableType.REGISTERED_MODEL:
-        RegisteredModel.objects.create(securable=made)
+        _add_version(RegisteredModel.objects.create(securable=made), owner)
     if type_ == SecurableType.TABLE:
         Table.objects.create(securable=made)
     return made
@@ -84,8 +85,11 @@ def grow(dice: random.Random) -> Forest:
     return Forest(grown, [*users, *groups])
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_the_scope_of_a_list_is_the_verdict_on_each_object(seed):
+@pytest.mark.parametrize("most_ids", [access._MOST_IDS, 0])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_scope_of_a_list_is_the_verdict_on_each_object(seed, most_ids, monkeypatch):
+    # How the scope is asked for depends on how much an actor may see; what it holds does not.
+    monkeypatch.setattr(access, "_MOST_IDS", most_ids)
     forest = grow(random.Random(seed))  # noqa: S311  (a seeded tree, no secret)
     shown = hidden = 0
     for person in forest.people:
@@ -111,7 +115,10 @@ def test_lists_show_exactly_what_may_be_seen(seed):
         actor = load_actor(person)
         seen = {one.pk for one in forest.securables if gather_facts(actor=actor, securable=one).visible}
         listed = {one.pk for one in catalogs.list_catalogs(actor=actor).items}
-        listed |= {one.pk for one in registered_models.list_models(actor=actor).items}
+        models = {one.pk for one in registered_models.list_models(actor=actor).items}
+        assert {one.pk for one in model_search.search_models(actor=actor).items} == models
+        assert {one.model_id for one in model_search.search_versions(actor=actor).items} == models
+        listed |= models
         for one in forest.securables:
             if one.type == SecurableType.CATALOG and one.pk in seen:
                 listed |= {row.pk for row in schemas.list_schemas(actor=actor, catalog=one.name).items}
@@ -154,6 +161,12 @@ LISTS = [
     "/api/2.1/unity-catalog/effective-permissions/FUNCTION/prod.ml.first",
     "/api/2.0/mlflow/unity-catalog/registered-models/search",
     "/api/2.0/mlflow/unity-catalog/registered-models/get?name=prod.ml.first",
+    "/api/2.0/mlflow/registered-models/search",
+    "/api/2.0/mlflow/model-versions/search",
+    "/api/modelkeep/models/prod.ml.first/alias-history",
+    "/explore/data/prod/ml",
+    "/explore/data/models/prod/ml/first",
+    "/explore/data",
     "/api/2.0/mlflow/unity-catalog/model-versions/search?filter=name%3D%27prod.ml.first%27",
 ]
 
@@ -207,6 +220,7 @@ def _add_version(model: RegisteredModel, keeper: Principal) -> None:
     version.tags.create(key="k", value="v")
     alias = f"a{version.version}"
     ModelAlias.objects.create(model=model, name=alias, key=alias, version=version, set_at=now)
+    AliasMove.objects.create(model=model, name=alias, key=alias, to_version=version.version, moved_at=now)
 
 
 @pytest.mark.parametrize("url", LISTS)
