@@ -197,13 +197,22 @@ def store_at(*, actor: Actor, place: Place, source: ByteSource, expected: int | 
     store = blob_store() if isinstance(place, VersionPlace) else tree_store()
     received = store.receive(source, limit=settings.MAX_FILE_BYTES, expected=expected)
     try:
-        still = actor_now(actor.principal.pk, context=actor.context)
-        if isinstance(place, VersionPlace):
-            _keep_version_file(actor=still, place=place, received=received)
-        else:
-            _keep_tree_file(actor=still, place=place, received=received)
+        keep_at(actor=actor, place=place, received=received)
     finally:
         received.discard()
+
+
+def keep_at(*, actor: Actor, place: Place, received: Received) -> None:
+    """Give received bytes their place, if the actor may still write there.
+
+    Raises:
+        As `write_file`.
+    """
+    still = actor_now(actor.principal.pk, context=actor.context)
+    if isinstance(place, VersionPlace):
+        _keep_version_file(actor=still, place=place, received=received)
+    else:
+        _keep_tree_file(actor=still, place=place, received=received)
 
 
 @audited

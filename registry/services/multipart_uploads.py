@@ -15,7 +15,7 @@ from registry.services.actors import Actor, RequestContext
 from registry.services.audit import audited, audited_read, record
 from registry.services.file_links import expiry
 from registry.services.file_locations import Place, VersionPlace, actor_now, writable_place
-from registry.services.files import store_at
+from registry.services.files import keep_at, store_at
 from registry.storage.incoming import ByteSource
 from registry.storage.parts import MAX_PARTS, Part, part_store
 from registry.storage.signing import Claim, Target, sign
@@ -122,7 +122,7 @@ def receive_part(*, claim: Claim, context: RequestContext, source: ByteSource, e
     Raises:
         NotFound, AccessDenied: the upload, its version, the principal or its right has gone since.
         InvalidState: the version is not pending any more.
-        TooLarge, InvalidParameter, Unavailable: see `incoming.land`.
+        TooLarge, InvalidParameter, Unavailable: see `incoming.pour`.
     """
     actor = actor_now(claim.principal, context=context)
     _open_upload(actor=actor, upload_id=UUID(claim.subject))
@@ -145,7 +145,7 @@ def _open_upload(*, actor: Actor, upload_id: UUID) -> None:
 
 @audited
 def complete_upload(*, actor: Actor, path: str, session_token: str, parts: Sequence[Part]) -> None:
-    """Join the parts into the file. Costs reading and writing its bytes once. Completing it again changes nothing.
+    """Join the parts into the file. Costs reading its bytes once. Completing it again changes nothing.
 
     Raises:
         NotFound, AccessDenied, InvalidState, Conflict, LimitExceeded, Unavailable: see `files.write_file`.
@@ -161,8 +161,12 @@ def complete_upload(*, actor: Actor, path: str, session_token: str, parts: Seque
     total = sum(part_store().sizes(str(upload.pk), ordered))
     if total > settings.MAX_FILE_BYTES:
         raise TooLarge(f"The file has {total} bytes; this server takes {settings.MAX_FILE_BYTES}.")
-    with part_store().open(str(upload.pk), ordered) as source:
-        store_at(actor=actor, place=place, source=source, expected=total)
+    received = part_store().take(str(upload.pk), ordered)
+    if received is not None:
+        keep_at(actor=actor, place=place, received=received)
+    else:
+        with part_store().open(str(upload.pk), ordered) as source:
+            store_at(actor=actor, place=place, source=source, expected=total)
     upload.completed_at = timezone.now()
     upload.save(update_fields=["completed_at"])
     _record_completion(actor, upload, repeated=False)

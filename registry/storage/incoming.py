@@ -13,6 +13,7 @@ from typing import Protocol
 from registry.errors import InvalidParameter, TooLarge, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
+_FLUSH_BYTES = 32 * CHUNK_BYTES
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -48,6 +49,15 @@ def receive(source: ByteSource, folder: Path, *, limit: int, expected: int | Non
     return Received(handle=path, sha256=digest.hexdigest(), size=size)
 
 
+def adopt(path: Path, size: int) -> Received:
+    """Take a file that lies on disk already as received bytes: cut to `size`, hashed, and durable."""
+    with translated_disk_errors(), path.open("r+b") as file:
+        file.truncate(size)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    return Received(handle=path, sha256=sha256, size=size)
+
+
 def land(
     source: ByteSource,
     folder: Path,
@@ -62,19 +72,14 @@ def land(
     `observe` sees every piece. With `durable` the bytes outlive a power cut.
 
     Raises:
-        TooLarge: more than `limit` bytes; checked before the first read when `expected` is given.
-        InvalidParameter: the source ended before `expected` bytes, or held more.
-        Unavailable: the disk is full.
-    In each case nothing is kept.
+        TooLarge, InvalidParameter, Unavailable: as `pour` does; nothing is kept.
     """
-    if expected is not None:
-        _check_limit(expected, limit)
     with translated_disk_errors():
+        check_limit(expected or 0, limit)
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=folder)
         try:
-            size = _copy(source, descriptor, limit=limit, observe=observe)
-            _check_whole(size, expected)
+            size = pour(source, descriptor, limit=limit, expected=expected, observe=observe)
             if durable:
                 os.fsync(descriptor)
         except BaseException:
@@ -85,21 +90,45 @@ def land(
     return Path(name), size
 
 
-def _copy(source: ByteSource, descriptor: int, *, limit: int, observe: Callable[[bytes], None] | None) -> int:
-    size = 0
-    while chunk := source.read(CHUNK_BYTES):
-        size += len(chunk)
-        _check_limit(size, limit)
-        if observe is not None:
-            observe(chunk)
-        _write_all(descriptor, chunk)
+def pour(
+    source: ByteSource,
+    descriptor: int,
+    *,
+    limit: int,
+    expected: int | None,
+    offset: int = 0,
+    observe: Callable[[bytes], None] | None = None,
+) -> int:
+    """Stream `source` into an open file from `offset` on; returns the number of bytes. Memory is bounded.
+
+    Raises:
+        TooLarge: more than `limit` bytes; checked before the first read when `expected` is given.
+        InvalidParameter: the source ended before `expected` bytes, or held more.
+        Unavailable: the disk is full.
+    In each case some bytes may be in the file.
+    """
+    size = flushed = 0
+    with translated_disk_errors():
+        check_limit(expected or 0, limit)
+        while chunk := source.read(CHUNK_BYTES):
+            check_limit(size + len(chunk), limit)
+            if observe is not None:
+                observe(chunk)
+            _write_all(descriptor, chunk, offset + size)
+            size += len(chunk)
+            if size - flushed >= _FLUSH_BYTES:
+                # Makes the disk begin now: the sync at the end of a large file then has little left to wait for.
+                os.posix_fadvise(descriptor, offset + flushed, size - flushed, os.POSIX_FADV_DONTNEED)
+                flushed = size
+    _check_whole(size, expected)
     return size
 
 
-def _write_all(descriptor: int, chunk: bytes) -> None:
+def _write_all(descriptor: int, chunk: bytes, offset: int) -> None:
     view = memoryview(chunk)
     while view:
-        view = view[os.write(descriptor, view) :]
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
 
 
 def _check_whole(size: int, expected: int | None) -> None:
@@ -109,7 +138,8 @@ def _check_whole(size: int, expected: int | None) -> None:
         )
 
 
-def _check_limit(size: int, limit: int) -> None:
+def check_limit(size: int, limit: int) -> None:
+    """Let pass a size within the limit. Raises TooLarge."""
     if size > limit:
         raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts. Nothing was kept.")
 

@@ -113,10 +113,27 @@ def test_an_etag_of_another_part_is_refused(upload):
         refused(upload.complete(wrong), 400, "INVALID_PARAMETER_VALUE")
 
 
-def test_a_broken_off_part_leaves_nothing(upload, stores):
-    response = anonymous("PUT", upload.link(1), **broken_off(b"12", 3))
+@pytest.mark.parametrize("broken", [1, 2])
+def test_a_broken_off_part_is_no_part(upload, stores, reader, version, broken, django_capture_on_commit_callbacks):
+    etags = {1: upload.send(1, b"one")} if broken > 1 else {}
+    response = anonymous("PUT", upload.link(broken), **broken_off(b"tw", 3))
     refused(response, 400, "INVALID_PARAMETER_VALUE")
-    assert left_behind(stores / "artifacts") == []
+    etags |= {number: upload.send(number, f"p{number}.".encode()) for number in range(len(etags) + 1, 4)}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert upload.complete(sorted(etags.items())).status_code == 200
+    assert len(left_behind(stores / "artifacts")) == 1
+    make_ready(version)
+    assert reader.get("1/weights.bin").getvalue() == (b"p1.p2.p3." if broken == 1 else b"onep2.p3.")
+
+
+def test_a_completion_that_fails_can_be_repeated(upload, owner, version, settings, reader):
+    etags = [(number, upload.send(number, part)) for number, part in enumerate(PARTS, start=1)]
+    settings.MAX_FILES_PER_VERSION = 0
+    refused(upload.complete(etags), 400, "INVALID_PARAMETER_VALUE")
+    settings.MAX_FILES_PER_VERSION = 10
+    assert upload.complete(etags).status_code == 200
+    make_ready(version)
+    assert reader.get("1/weights.bin").getvalue() == CONTENT
 
 
 def test_the_parts_together_keep_the_limit(upload, settings):

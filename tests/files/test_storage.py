@@ -211,6 +211,78 @@ def test_what_is_no_file_is_not_opened(trees, tmp_path):
 UPLOAD = "5f3c8a52-9b1b-4c39-8f4e-0d9c1d1f7a10"
 
 
+def joined(parts, etags):
+    with parts.open(UPLOAD, etags) as source:
+        return b"".join(iter(lambda: source.read(4), b""))
+
+
+def send(parts, number, content, **announced):
+    return parts.receive(UPLOAD, number, io.BytesIO(content), limit=100, **announced)
+
+
+def test_parts_of_one_size_become_one_file_without_a_copy(tmp_path):
+    parts = PartStore(tmp_path)
+    sent = [
+        send(parts, number, content, expected=len(content))
+        for number, content in ((1, b"one"), (3, b"!"), (2, b"two"))
+    ]
+    ordered = sorted(sent, key=lambda part: part.number)
+    assert parts.sizes(UPLOAD, ordered) == [3, 3, 1]
+    assert joined(parts, ordered) == b"onetwo!"
+    received = parts.take(UPLOAD, ordered)
+    assert received.handle.read_bytes() == b"onetwo!"
+    assert received.sha256 == hashlib.sha256(b"onetwo!").hexdigest()
+    with pytest.raises(InvalidParameter):
+        send(parts, 4, b"x", expected=1)
+    assert parts.sizes(UPLOAD, ordered) == [3, 3, 1], "a completion that failed can be repeated"
+    assert parts.take(UPLOAD, ordered).sha256 == received.sha256
+
+
+OTHERS = {
+    "sent again": lambda parts: [send(parts, 1, b"two", expected=3), send(parts, 2, b"x", expected=1)],
+    "longer than the first": lambda parts: [send(parts, 2, b"longer", expected=6)],
+    "length unknown": lambda parts: [send(parts, 2, b"x")],
+    "empty": lambda parts: [send(parts, 2, b"", expected=0)],
+}
+
+
+@pytest.mark.parametrize("rest", OTHERS.values(), ids=OTHERS.keys())
+def test_parts_that_do_not_fit_are_joined_by_copying(tmp_path, rest):
+    parts = PartStore(tmp_path)
+    first = send(parts, 1, b"one", expected=3)
+    others = rest(parts)
+    ordered = others if others[0].number == 1 else [first, *others]
+    assert parts.take(UPLOAD, ordered) is None
+    assert joined(parts, ordered)[:3] == (b"two" if others[0].number == 1 else b"one")
+    assert sum(parts.sizes(UPLOAD, ordered)) == len(joined(parts, ordered))
+
+
+def test_a_file_that_somebody_may_still_write_to_is_never_taken(tmp_path):
+    parts = PartStore(tmp_path)
+    first = send(parts, 1, b"one", expected=3)
+    (tmp_path / "parts" / UPLOAD / "claim-00002").touch()
+    assert parts.take(UPLOAD, [first]) is None
+    assert joined(parts, [first]) == b"one"
+
+
+def test_a_part_that_broke_off_may_take_its_place_again(tmp_path):
+    parts = PartStore(tmp_path)
+    first = send(parts, 1, b"one", expected=3)
+    with pytest.raises(InvalidParameter):
+        send(parts, 2, b"tw", expected=3)
+    second = send(parts, 2, b"TWO", expected=3)
+    assert parts.take(UPLOAD, [first, second]).handle.read_bytes() == b"oneTWO"
+
+
+def test_a_first_part_that_broke_off_leaves_the_upload_usable(tmp_path):
+    parts = PartStore(tmp_path)
+    with pytest.raises(InvalidParameter):
+        send(parts, 1, b"tw", expected=3)
+    ordered = [send(parts, 1, b"first", expected=5), send(parts, 2, b"two", expected=3)]
+    assert parts.take(UPLOAD, ordered) is None
+    assert joined(parts, ordered) == b"firsttwo"
+
+
 def test_parts_are_joined_in_the_order_given(tmp_path):
     parts = PartStore(tmp_path)
     second = parts.receive(UPLOAD, 2, io.BytesIO(b"world"), limit=10)

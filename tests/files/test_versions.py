@@ -1,10 +1,13 @@
 """Files of versions over the Files API."""
 
+import asyncio
 import hashlib
+import io
 import os
 
 import pytest
 
+from config import asgi
 from registry.models import AuditEvent, Blob, ManifestEntry, MultipartUpload
 from registry.privileges import Privilege, SecurableType
 from registry.services import grants, registered_models
@@ -164,6 +167,43 @@ def test_a_broken_off_upload_leaves_nothing(owner, version, stores, announced):
     assert "Nothing was kept" in refused(response, 400, "INVALID_PARAMETER_VALUE")
     assert left_behind(stores / "artifacts") == []
     assert not ManifestEntry.objects.exists()
+
+
+def chunked(body, **scope):
+    return {
+        "wsgi.input": io.BytesIO(body),
+        "asgi.scope": scope,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "CONTENT_LENGTH": "",
+    }
+
+
+def test_a_body_in_chunks_is_taken_when_it_ends_and_refused_when_it_breaks_off(owner, version, stores):
+    gone = chunked(CONTENT, **{"modelkeep.disconnected": True})
+    assert "broke off" in refused(owner.put("1/x", **gone), 400, "INVALID_PARAMETER_VALUE")
+    assert left_behind(stores / "artifacts") == []
+    assert owner.put("1/x", **chunked(CONTENT)).status_code == 204
+    assert ManifestEntry.objects.get().blob.size == len(CONTENT)
+
+
+def test_the_server_entry_notes_a_client_that_went_away(monkeypatch):
+    async def read_body(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+
+    async def receive():
+        return messages.pop()
+
+    async def send(message):
+        pytest.fail("nothing is sent")
+
+    monkeypatch.setattr(asgi, "_django", read_body)
+    ended = {"type": "http.request", "body": b"y"}
+    for last, noted in ((ended, False), ({"type": "http.disconnect"}, True)):
+        messages = [last, {"type": "http.request", "body": b"x", "more_body": True}]
+        scope = {"type": "http", "path": "/", "method": "PUT"}
+        asyncio.run(asgi.application(scope, receive, send))
+        assert scope.get("modelkeep.disconnected", False) is noted
 
 
 def test_limits_are_kept(owner, version, stores, settings):

@@ -75,7 +75,7 @@ def _put_linked(request: HttpRequest, **parts: str) -> HttpResponseBase:
     claim = _verified(request, parts)
     source, expected = body_of(request)
     context = context_of(request)
-    response = HttpResponse()
+    response = HttpResponse(content_type="application/json")
     if claim.target == Target.PART:
         part = multipart_uploads.receive_part(claim=claim, context=context, source=source, expected=expected)
         response["ETag"] = f'"{part.etag}"'
@@ -89,7 +89,7 @@ def _delete_linked(request: HttpRequest, **parts: str) -> HttpResponseBase:
     if claim.target != Target.UPLOAD:
         raise BrokenLink("This link does not abort an upload.")
     multipart_uploads.abort_upload(claim=claim, context=context_of(request))
-    return HttpResponse()
+    return HttpResponse(content_type="application/json")
 
 
 create_download_url = door(POST=_create_download_url)

@@ -13,6 +13,13 @@ from registry.services.actors import Actor
 from registry.storage.parts import Part
 
 
+_JSON = "application/json"
+
+
+def _done() -> HttpResponse:
+    return HttpResponse(status=204, content_type=_JSON)
+
+
 def _get_file(request: HttpRequest, actor: Actor, **parts: str) -> HttpResponseBase:
     return send_file(request, files.open_file(actor=actor, path=parts["path"]))
 
@@ -26,12 +33,12 @@ def _put_file(request: HttpRequest, actor: Actor, **parts: str) -> HttpResponseB
     source, expected = body_of(request)
     overwrite = flag_of(request.GET, "overwrite")
     files.write_file(actor=actor, path=parts["path"], source=source, expected=expected, overwrite=overwrite)
-    return HttpResponse(status=204)
+    return _done()
 
 
 def _delete_file(request: HttpRequest, actor: Actor, **parts: str) -> HttpResponseBase:  # noqa: ARG001
     files.delete_file(actor=actor, path=parts["path"])
-    return HttpResponse(status=204)
+    return _done()
 
 
 def _post_file(request: HttpRequest, actor: Actor, **parts: str) -> HttpResponseBase:
@@ -83,17 +90,17 @@ def _line(listed: files.Listed) -> dict[str, Any]:
 
 def _head_directory(request: HttpRequest, actor: Actor, **parts: str) -> HttpResponseBase:  # noqa: ARG001
     files.list_directory(actor=actor, path=parts["path"], page_size=1)
-    return HttpResponse()
+    return HttpResponse(content_type=_JSON)
 
 
 def _put_directory(request: HttpRequest, actor: Actor, **parts: str) -> HttpResponseBase:  # noqa: ARG001
     files.make_directory(actor=actor, path=parts["path"])
-    return HttpResponse(status=204)
+    return _done()
 
 
 def _delete_directory(request: HttpRequest, actor: Actor, **parts: str) -> HttpResponseBase:  # noqa: ARG001
     files.delete_directory(actor=actor, path=parts["path"])
-    return HttpResponse(status=204)
+    return _done()
 
 
 file_view = door(GET=_get_file, HEAD=_head_file, PUT=_put_file, POST=_post_file, DELETE=_delete_file)
