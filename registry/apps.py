@@ -19,3 +19,8 @@ class ConsoleConfig(AdminConfig):
     """Django's admin with our own site: metastore admins only."""
 
     default_site = "registry.admin.site.ConsoleSite"
+
+    def ready(self) -> None:
+        """Make the site, then register our nouns with it."""
+        super().ready()
+        from registry.admin import nouns  # noqa: F401

@@ -1,0 +1,1 @@
+"""The admin console: one module a noun, registered by `nouns`."""

@@ -1,0 +1,26 @@
+"""The addresses of the screens. Stock clients print those of models and versions."""
+
+from django.urls import path
+
+from registry.web import explore, models, profile, sign_in, tree
+
+_MODEL = "explore/data/models/<str:catalog>/<str:schema>/<str:model>"
+
+urlpatterns = [
+    path("", explore.home, name="home"),
+    path("sign-in", sign_in.sign_in_page, name="sign-in"),
+    path("sign-out", sign_in.sign_out, name="sign-out"),
+    path("profile", profile.profile_page, name="profile"),
+    path("profile/password", sign_in.password_page, name="password"),
+    path("profile/tokens", profile.make_token, name="make-token"),
+    path("profile/tokens/<uuid:token_id>/revoke", profile.end_token, name="end-token"),
+    path("explore/tree", tree.catalogs, name="tree"),
+    path("explore/tree/<str:catalog>", tree.schemas, name="tree-catalog"),
+    path("explore/tree/<str:catalog>/<str:schema>", tree.models, name="tree-schema"),
+    path("explore/data", explore.catalogs, name="catalogs"),
+    path(_MODEL, models.model_page, name="model"),
+    path(f"{_MODEL}/version/<int:version>", models.version_page, name="version"),
+    path("explore/data/<str:catalog>", explore.catalog_page, name="catalog"),
+    path("explore/data/<str:catalog>/<str:schema>", explore.schema_page, name="schema"),
+    path("explore/data/<str:catalog>/<str:schema>/<str:table>", explore.table_page, name="table"),
+]
