@@ -78,6 +78,7 @@ ASK_FOR_ADMINS = {
     "registry/services/tokens.py": "somebody else's tokens: no securable",
     "registry/services/operations.py": "everybody's operations: the scope of a list",
     "registry/services/model_search.py": "all versions: the scope of a list",
+    "registry/services/table_data.py": "the audit trail as a table: everybody reads the rows of what they did",
     "registry/services/experiments.py": "experiments have levels of their own",
     "registry/admin/site.py": "the console's door",
     "registry/web/context.py": "which tabs are shown",
