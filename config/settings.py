@@ -68,7 +68,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "registry.web.context.shell",
             ],
+            "libraries": {"screens": "registry.web.template_tags"},
         },
     },
 ]
@@ -81,9 +83,12 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
+# Statements that a connection repeats keep their plan. 0 for a pooler that hands out another connection each time.
+DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = _number("MODELKEEP_PREPARE_THRESHOLD", 3) or None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "registry.Principal"
 LOGIN_URL = "/sign-in"
+CSRF_FAILURE_VIEW = "registry.web.errors.csrf_failure"
 LOGIN_REDIRECT_URL = "/"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -119,9 +124,8 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Served straight from the packages: nothing to collect before the first start.
+# Served straight from the packages: there is no folder to collect into.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -183,6 +187,26 @@ EXPERIMENT_SHARED_PREFIX = os.environ.get("MODELKEEP_EXPERIMENT_SHARED_PREFIX", 
 EXPERIMENT_SHARED_ACCESS = os.environ.get("MODELKEEP_EXPERIMENT_SHARED_ACCESS", "CAN_EDIT")
 EXPERIMENT_ZERO_ACCESS = os.environ.get("MODELKEEP_EXPERIMENT_ZERO_ACCESS", "CAN_EDIT")
 """What all account users get on the tracking server's own Default experiment; PRIVATE closes it."""
+
+TABLE_ROOT = os.environ.get("MODELKEEP_TABLE_ROOT", str(DATA_DIR / "tables"))
+"""Where managed tables keep their Delta files, one folder a table."""
+SQL_ROOT = os.environ.get("MODELKEEP_SQL_ROOT", str(DATA_DIR / "sql"))
+"""Where results of SQL statements lie until they expire."""
+SQL_STATEMENT_SECONDS = _number("MODELKEEP_SQL_STATEMENT_SECONDS", 300)
+SQL_QUEUE_SECONDS = _number("MODELKEEP_SQL_QUEUE_SECONDS", 60)
+SQL_CONCURRENCY = _number("MODELKEEP_SQL_CONCURRENCY", 4)
+"""How many queries run at a time for one web process; others wait in a queue for SQL_QUEUE_SECONDS."""
+SQL_STATEMENTS_PER_USER = _number("MODELKEEP_SQL_STATEMENTS_PER_USER", 8)
+SQL_MEMORY_BYTES = _number("MODELKEEP_SQL_MEMORY_BYTES", 1024**3)
+SQL_THREADS = _number("MODELKEEP_SQL_THREADS", 2)
+SQL_MAX_TEXT_BYTES = _number("MODELKEEP_SQL_MAX_TEXT_BYTES", 256 * 1024)
+SQL_MAX_RESULT_ROWS = _number("MODELKEEP_SQL_MAX_RESULT_ROWS", 1_000_000)
+SQL_MAX_RESULT_BYTES = _number("MODELKEEP_SQL_MAX_RESULT_BYTES", 256 * 1024**2)
+SQL_MAX_INLINE_BYTES = _number("MODELKEEP_SQL_MAX_INLINE_BYTES", 25 * 1024**2)
+SQL_MAX_TABLE_FILE_BYTES = _number("MODELKEEP_SQL_MAX_TABLE_FILE_BYTES", 4 * 1024**3)
+SQL_MAX_AUDIT_ROWS = _number("MODELKEEP_SQL_MAX_AUDIT_ROWS", 500_000)
+"""How many rows of system.access.audit one statement may look at; a condition on event_date makes them fewer."""
+SQL_RESULT_SECONDS = _number("MODELKEEP_SQL_RESULT_SECONDS", 3600)
 
 OPERATION_LEASE_SECONDS = _number("MODELKEEP_OPERATION_LEASE_SECONDS", 30)
 OPERATION_HEARTBEAT_SECONDS = _number("MODELKEEP_OPERATION_HEARTBEAT_SECONDS", 5)

@@ -72,6 +72,10 @@ class AccessDenied(ModelkeepError):
         self.owner = owner
 
 
+class PasswordChangeRequired(AccessDenied):
+    """The password was given by somebody else: it opens nothing but the page on which it is replaced."""
+
+
 class AlreadyExists(ModelkeepError):
     """An object of that name is there already."""
 

@@ -5,28 +5,36 @@ import binascii
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.contrib.auth import authenticate as check_password
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from registry.api.request_context import context_of
-from registry.errors import AccessDenied, Unauthenticated
+from registry.errors import AccessDenied, PasswordChangeRequired, Unauthenticated
 from registry.models import Principal
 from registry.services.actors import Actor, load_actor
+from registry.services.passwords import check_basic
 from registry.services.tokens import authenticate_token
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
-def authenticate(request: HttpRequest) -> Actor:
+def authenticate(request: HttpRequest, *, before_password_change: bool = False) -> Actor:
     """The actor behind a request. Two or three queries.
 
     Raises:
         Unauthenticated: no credential, or one that is not valid.
         AccessDenied: a browser session on an unsafe method from another origin.
+        PasswordChangeRequired: a password that its owner has not chosen, unless `before_password_change`.
     """
+    actor = _identify(request)
+    if actor.token is None and actor.principal.password_change_required and not before_password_change:
+        raise PasswordChangeRequired("Sign in with a browser and choose a password of your own first.")
+    return actor
+
+
+def _identify(request: HttpRequest) -> Actor:
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":
@@ -46,10 +54,8 @@ def _authenticate_basic(request: HttpRequest, credential: str) -> Actor:
         raise Unauthenticated("The Basic credential cannot be read: send name:password in base64.") from error
     if name == "token":  # Stock tools write a token as the password of the user "token".
         return authenticate_token(password, context=context_of(request))
-    principal = check_password(request, username=name.strip().lower(), password=password)
-    if not isinstance(principal, Principal):
-        raise Unauthenticated("The name or the password is not right.")
-    return load_actor(principal, context=context_of(request))
+    context = context_of(request)
+    return load_actor(check_basic(name=name, password=password, context=context), context=context)
 
 
 def _authenticate_session(request: HttpRequest) -> Actor:

@@ -45,9 +45,7 @@ class HiddenFromActor(NotFound):
 class DeniedOnSecurable(AccessDenied):
     """An AccessDenied that says for the trail which action was refused on what."""
 
-    def __init__(
-        self, message: str, *, action: str, on: Securable, missing: str, securable: str, owner: str
-    ) -> None:
+    def __init__(self, message: str, *, action: str, on: Securable, missing: str, securable: str, owner: str) -> None:
         super().__init__(message, missing=missing, securable=securable, owner=owner)
         self.action = action
         self.denied_on = on
@@ -130,6 +128,7 @@ def record(
     before: Any = None,
     after: Any = None,
     service_name: str = "unityCatalog",
+    decision: str = "ALLOW",
 ) -> None:
     """Add a row to the open trail. `subject` is (type, id, name) for what is no securable.
 
@@ -146,6 +145,7 @@ def record(
         _Entry(
             actor=actor,
             action=str(action),
+            decision=decision,
             service_name=service_name,
             securable_type=type_,
             securable_id=id_,
@@ -161,9 +161,7 @@ def record_denial(actor: object, denial: AccessDenied | HiddenFromActor) -> None
     """Write the row of a denial in a transaction of its own; for whoever rolls back what a service wrote."""
     if not isinstance(actor, Actor):
         return
-    entry = _Entry(
-        actor=actor, action=getattr(denial, "action", "unknown"), decision="DENY", message=denial.message
-    )
+    entry = _Entry(actor=actor, action=getattr(denial, "action", "unknown"), decision="DENY", message=denial.message)
     securable = getattr(denial, "denied_on", None)
     if isinstance(securable, Securable):
         entry.securable_type, entry.securable_id = securable.type, str(securable.pk)
@@ -261,9 +259,7 @@ def verify_chains() -> tuple[int, list[ChainFault], dict[int, str]]:
         count += 1
         expected = expected_sequence.get(event.chain, 0) + 1
         if event.sequence != expected:
-            faults.append(
-                ChainFault(event.chain, expected, f"rows {expected} to {event.sequence - 1} are missing")
-            )
+            faults.append(ChainFault(event.chain, expected, f"rows {expected} to {event.sequence - 1} are missing"))
         elif event.previous_hash != heads.get(event.chain, _GENESIS):
             faults.append(ChainFault(event.chain, event.sequence, "does not follow the row before it"))
         if hash_of(event) != event.hash:

@@ -91,6 +91,20 @@ def sign_in(*, name: str, password: str, context: RequestContext) -> Principal:
     return found
 
 
+def check_basic(*, name: str, password: str, context: RequestContext) -> Principal:
+    """The user of a name and password that come with every request. Only failures leave an audit row.
+
+    Raises:
+        Unauthenticated, SignInThrottled: as `sign_in`, with which it shares the count of failures.
+    """
+    _check_wait(_subject_id(name, context.source_ip))
+    found = authenticate(None, username=lookup_key(name), password=password)
+    if isinstance(found, Principal):
+        return found
+    # Counted under the lock, so that many tries at once count like many in a row.
+    return sign_in(name=name, password=password, context=context)
+
+
 @audited
 def _try(*, actor: Actor, name: str, password: str, context: RequestContext) -> Principal | None:
     subject = _subject_id(name, context.source_ip)
