@@ -84,7 +84,7 @@ def _of_part(part: Any, names: dict[int, str]) -> Iterator[str]:
             number, *_, inner = value
             name = names.get(number, "")
             # A sample that the group takes; of a choice between words, each word.
-            if name and not any(one[0] in {sre.BRANCH, sre.LITERAL} for one in inner):
+            if name in SAMPLES and not any(one[0] in {sre.BRANCH, sre.LITERAL} for one in inner):
                 yield SAMPLES[name]
             else:
                 yield from _texts(inner, names)

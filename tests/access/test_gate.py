@@ -35,6 +35,7 @@ HOLD_GRANTS = {
     "registry/models/securables.py": "defines it",
     "registry/services/access.py": "the gate",
     "registry/services/grants.py": "gives, takes and lists grants, after asking the gate",
+    "registry/services/browsing.py": "gathers what the gate asks of many rows at once",
     "registry/services/setup.py": "makes the first rows of a new installation",
     "registry/admin/securables.py": "shows them to metastore admins",
 }
@@ -79,6 +80,7 @@ ASK_FOR_ADMINS = {
     "registry/services/operations.py": "everybody's operations: the scope of a list",
     "registry/services/model_search.py": "all versions: the scope of a list",
     "registry/services/table_data.py": "the audit trail as a table: everybody reads the rows of what they did",
+    "registry/services/tag_policies.py": "governed tags have roles of their own",
     "registry/services/experiments.py": "experiments have levels of their own",
     "registry/admin/site.py": "the console's door",
     "registry/web/context.py": "which tabs are shown",
