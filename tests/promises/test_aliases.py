@@ -1,6 +1,7 @@
 """An alias names exactly one version at every instant."""
 
 import threading
+from itertools import pairwise
 
 import pytest
 from django.db import connection, connections
@@ -30,7 +31,7 @@ def in_threads(*functions):
     def run(function):
         try:
             function()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  (raised again below)
             errors.append(error)
         finally:
             connections.close_all()
@@ -71,7 +72,7 @@ def test_readers_always_find_one_version_while_writers_move_it(people, champion)
     # The history is one unbroken walk: each step starts where the one before it ended.
     moves = list(AliasMove.objects.order_by("id").values_list("from_version", "to_version"))
     assert moves[0] == (None, 1)
-    assert all(before[1] == after[0] for before, after in zip(moves, moves[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(moves))
     assert moves[-1][1] == ModelAlias.objects.select_related("version").get().version.version
 
 
