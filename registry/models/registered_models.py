@@ -79,6 +79,9 @@ class ModelVersion(models.Model):
                 name="model_version_pending",
             ),
             models.Index(fields=["run_id"], name="model_version_run"),
+            # Searches give the versions that changed last first: of one model, and of all.
+            models.Index(fields=["model", "-updated_at"], name="model_version_changed"),
+            models.Index(fields=["-updated_at"], name="model_version_recent"),
         ]
 
     def __str__(self) -> str:

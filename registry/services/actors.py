@@ -3,10 +3,9 @@
 import uuid
 from dataclasses import dataclass, field
 
-from django.db import connection
-
 from registry.models import ACCOUNT_USERS, Principal, PrincipalKind
 from registry.models.principals import ApiToken
+from registry.services.statements import fetch
 
 SYSTEM = "modelkeep-system"
 """The built-in service principal under which housekeeping is audited. It holds no rights."""
@@ -14,7 +13,7 @@ SYSTEM = "modelkeep-system"
 _HELD = """
 WITH RECURSIVE held(id) AS (
     SELECT id FROM registry_principal
-    WHERE id = %(principal)s OR (key = %(everyone)s AND kind = 'GROUP' AND %(is_account)s)
+    WHERE id = %s OR (key = %s AND kind = 'GROUP' AND %s)
   UNION
     SELECT link.group_id FROM registry_membership link JOIN held ON link.member_id = held.id
 )
@@ -64,16 +63,7 @@ def load_actor(
     principal: Principal, *, context: RequestContext | None = None, token: ApiToken | None = None
 ) -> Actor:
     """The actor for a principal; a disabled one holds and owns nothing. Costs one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _HELD,
-            {
-                "principal": principal.pk,
-                "everyone": ACCOUNT_USERS,
-                "is_account": principal.kind != PrincipalKind.GROUP,
-            },
-        )
-        held, is_admin = cursor.fetchone()
+    ((held, is_admin),) = fetch(_HELD, [principal.pk, ACCOUNT_USERS, principal.kind != PrincipalKind.GROUP])
     return Actor(
         principal=principal,
         principal_ids=frozenset(held) if principal.is_active else frozenset(),

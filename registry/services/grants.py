@@ -260,4 +260,4 @@ def _grounds(facts: Facts) -> Iterable[Ground]:
             yield Ground("OWNER", level, names[level.owner_id])
         for grant in facts.grants:
             if grant.securable_id == level.pk:
-                yield Ground(grant.privilege, level, grant.principal.name)
+                yield Ground(grant.privilege, level, names[grant.principal_id])

@@ -8,6 +8,7 @@ from registry.names import check_version_number, lookup_key, split_model_name
 from registry.privileges import Action, SecurableType
 from registry.services.access import not_found_message, require, require_visible
 from registry.services.actors import Actor
+from registry.services.model_rows import model_named, version_aliased, version_numbered
 
 
 def canonical_name(name: object) -> str:
@@ -35,13 +36,35 @@ def find_model(name: object, *, lock: bool = False) -> RegisteredModel:
     """
     full_name = canonical_name(name)
     catalog, schema, model = (lookup_key(part) for part in full_name.split("."))
-    rows = RegisteredModel.objects.select_related("securable__owner", "securable__parent__parent").filter(
+    if lock:
+        found = _rows_named(catalog, schema, model).select_for_update(of=("self",)).first()
+    else:
+        found = model_named(catalog=catalog, schema=schema, model=model)
+    if found is None:
+        raise NotFound(not_found_message(SecurableType.REGISTERED_MODEL, full_name))
+    return found
+
+
+def _rows_named(catalog: str, schema: str, model: str) -> "QuerySet[RegisteredModel]":
+    return RegisteredModel.objects.select_related("securable__owner", "securable__parent__parent").filter(
         securable__type=SecurableType.REGISTERED_MODEL,
         securable__key=model,
+        securable__parent__type=SecurableType.SCHEMA,
         securable__parent__key=schema,
+        securable__parent__parent__type=SecurableType.CATALOG,
         securable__parent__parent__key=catalog,
     )
-    found = (rows.select_for_update(of=("self",)) if lock else rows).first()
+
+
+def find_shown_model(name: object) -> RegisteredModel:
+    """As `find_model`, with people, aliases and tags. Two queries.
+
+    Raises:
+        NotFound, InvalidParameter.
+    """
+    full_name = canonical_name(name)
+    catalog, schema, model = (lookup_key(part) for part in full_name.split("."))
+    found = model_named(catalog=catalog, schema=schema, model=model, shown=True)
     if found is None:
         raise NotFound(not_found_message(SecurableType.REGISTERED_MODEL, full_name))
     return found
@@ -82,9 +105,7 @@ def find_version_for(
     model = find_model(name)
     require(actor=actor, action=action, securable=model.securable, named=canonical_name(name))
     rows = ModelVersion.objects.select_related("model__securable__parent__parent", "model__securable__owner")
-    found = (
-        (rows.select_for_update(of=("self",)) if lock else rows).filter(model=model, version=number).first()
-    )
+    found = (rows.select_for_update(of=("self",)) if lock else rows).filter(model=model, version=number).first()
     if found is None:
         raise _missing(name, number)
     if action == Action.LOAD_VERSION and found.status != VersionStatus.READY:
@@ -95,7 +116,7 @@ def find_version_for(
 
 
 def visible_version(*, actor: Actor, name: object, version: object) -> ModelVersion:
-    """The version with tags and aliases, for who may see its model. Five queries.
+    """The version with tags and aliases, for who may see its model. Four queries.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter.
@@ -103,22 +124,21 @@ def visible_version(*, actor: Actor, name: object, version: object) -> ModelVers
     number = check_version_number(version)
     model = find_model(name)
     require_visible(actor=actor, securable=model.securable, named=canonical_name(name))
-    found = versions_with_everything(ModelVersion.objects.filter(model=model, version=number)).first()
+    found = version_numbered(model, number)
     if found is None:
         raise _missing(name, number)
     return found
 
 
 def visible_version_by_alias(*, actor: Actor, name: object, alias: str) -> ModelVersion:
-    """The version that an alias points at now, for who may see its model. Five queries.
+    """The version that an alias points at now, for who may see its model. Four queries.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter.
     """
     model = find_model(name)
     require_visible(actor=actor, securable=model.securable, named=canonical_name(name))
-    rows = ModelVersion.objects.filter(aliases__model=model, aliases__key=lookup_key(alias))
-    found = versions_with_everything(rows).first()
+    found = version_aliased(model, lookup_key(alias))
     if found is None:
         raise NotFound(f"Alias '{alias}' of model '{canonical_name(name)}' does not exist.")
     return found

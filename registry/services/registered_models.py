@@ -11,7 +11,15 @@ from registry.services.access import require, require_visible, visible_to
 from registry.services.actors import Actor
 from registry.services.audit import audited, audited_read, record
 from registry.services.model_deletion import delete_versions
-from registry.services.model_lookup import canonical_name, find_model, find_model_for, models_with_everything
+from registry.services.model_lookup import (
+    canonical_name,
+    find_model,
+    find_model_for,
+    find_shown_model,
+    models_with_everything,
+)
+from registry.services.model_rows import models_with_ids
+from registry.services.name_search import names_containing
 from registry.services.paging import Page, fetch_page, page_size
 from registry.services.securables import (
     Changes,
@@ -30,7 +38,7 @@ def create_model(
     actor: Actor,
     name: object,
     comment: str = "",
-    tags: Mapping[str, str] | None = None,
+    tags: Mapping[str, object] | None = None,
     deployment_job_id: str = "",
 ) -> RegisteredModel:
     """Make a registered model without versions, owned by the actor, who needs CREATE_MODEL on the schema.
@@ -70,14 +78,14 @@ class ModelView:
 
 @audited_read
 def browse_model(*, actor: Actor, name: object) -> ModelView:
-    """The model with aliases and tags, for who may read it or holds BROWSE on it or above. Four queries.
+    """The model with aliases and tags, for who may read it or holds BROWSE on it or above. Three queries.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter.
     """
-    model = find_model(name)
+    model = find_shown_model(name)
     facts = require_visible(actor=actor, securable=model.securable, named=canonical_name(name))
-    return ModelView(models_with_everything(RegisteredModel.objects.filter(pk=model.pk)).get(), facts.browse_only)
+    return ModelView(model, facts.browse_only)
 
 
 def get_model(*, actor: Actor, name: object) -> RegisteredModel:
@@ -95,30 +103,32 @@ def list_models(
     max_results: int | None = None,
     page_token: str = "",
 ) -> Page[RegisteredModel]:
-    """The models that the actor may see, by name; of one schema, or of all. Four queries, five with a schema.
+    """The models that the actor may see, by name; of one schema, or of all.
+
+    At most eight queries, however many rows.
 
     Raises:
         NotFound: no such schema, or a hidden one.
         InvalidParameter: only one of catalog and schema, or a token of another list.
     """
     rows = Securable.objects.filter(type=SecurableType.REGISTERED_MODEL)
+    within = None
     if catalog or schema:
         parent_name = ".".join(split_full_name(f"{catalog}.{schema}", levels=2, field="schema_name"))
         parent = find_securable(SecurableType.SCHEMA, parent_name)
         require_visible(actor=actor, securable=parent, named=parent_name)
-        rows = rows.filter(parent=parent)
+        within = [parent.pk]
     if name_contains:
-        rows = rows.filter(key__contains=lookup_key(name_contains))
+        rows = rows.filter(names_containing(lookup_key(name_contains)))
     page = fetch_page(
-        visible_to(actor, rows, SecurableType.REGISTERED_MODEL).only("pk", "key"),
+        visible_to(actor, rows, SecurableType.REGISTERED_MODEL, within=within).only("pk", "key"),
         order=["key", "pk"],
         size=page_size(max_results),
         token=page_token,
         scope=f"models:{catalog}.{schema}:{name_contains}",
     )
     ids = [row.pk for row in page.items]
-    models = {model.pk: model for model in models_with_everything(RegisteredModel.objects.filter(pk__in=ids))}
-    return Page([models[pk] for pk in ids if pk in models], page.next_page_token)
+    return Page(models_with_ids(ids), page.next_page_token)
 
 
 @audited

@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Any
 
 from registry.models import ModelVersion, RegisteredModel
+from registry.services.model_rows import related_rows
 
 
 def _millis(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _tags(rows: Any) -> list[dict[str, str]]:
-    return [{"key": tag.key, "value": tag.value} for tag in rows.all()]
+def _tags(row: Any) -> list[dict[str, str]]:
+    return [{"key": tag.key, "value": tag.value} for tag in related_rows(row, "tags")]
 
 
 def registered_model(model: RegisteredModel, latest: ModelVersion | None) -> dict[str, Any]:
@@ -24,8 +25,10 @@ def registered_model(model: RegisteredModel, latest: ModelVersion | None) -> dic
         "user_id": securable.owner.name,
         "description": securable.comment,
         "latest_versions": [model_version(latest)] if latest else [],
-        "tags": _tags(securable.tags),
-        "aliases": [{"alias": alias.name, "version": str(alias.version.version)} for alias in model.aliases.all()],
+        "tags": _tags(securable),
+        "aliases": [
+            {"alias": alias.name, "version": str(alias.version.version)} for alias in related_rows(model, "aliases")
+        ],
         "deployment_job_id": model.deployment_job_id,
     }
 
@@ -44,9 +47,9 @@ def model_version(version: ModelVersion) -> dict[str, Any]:
         "run_id": version.run_id,
         "status": version.status,
         "status_message": version.status_message,
-        "tags": _tags(version.tags),
+        "tags": _tags(version),
         "run_link": "",
-        "aliases": [alias.name for alias in version.aliases.all()],
+        "aliases": [alias.name for alias in related_rows(version, "aliases")],
         "model_id": version.logged_model_id,
         "model_params": version.params,
         "model_metrics": version.metrics,

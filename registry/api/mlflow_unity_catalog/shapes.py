@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from registry.models import ModelVersion, RegisteredModel
+from registry.services.model_rows import related_rows
 
 
 def millis(moment: datetime | None) -> str:
@@ -11,8 +12,8 @@ def millis(moment: datetime | None) -> str:
     return str(int(moment.timestamp() * 1000)) if moment else ""
 
 
-def _tags(rows: Any) -> list[dict[str, str]]:
-    return [{"key": tag.key, "value": tag.value} for tag in rows.all()]
+def _tags(row: Any) -> list[dict[str, str]]:
+    return [{"key": tag.key, "value": tag.value} for tag in related_rows(row, "tags")]
 
 
 def registered_model(model: RegisteredModel) -> dict[str, Any]:
@@ -24,8 +25,10 @@ def registered_model(model: RegisteredModel) -> dict[str, Any]:
         "last_updated_timestamp": millis(securable.updated_at),
         "user_id": securable.owner.name,
         "description": securable.comment,
-        "aliases": [{"alias": alias.name, "version": str(alias.version.version)} for alias in model.aliases.all()],
-        "tags": _tags(securable.tags),
+        "aliases": [
+            {"alias": alias.name, "version": str(alias.version.version)} for alias in related_rows(model, "aliases")
+        ],
+        "tags": _tags(securable),
         "deployment_job_id": model.deployment_job_id,
         "deployment_job_state": "CONNECTED" if model.deployment_job_id else "NOT_SET_UP",
     }
@@ -48,8 +51,10 @@ def model_version(version: ModelVersion) -> dict[str, Any]:
         "status": version.status,
         "status_message": version.status_message,
         "storage_location": f"dbfs:/Models/{full_name.replace('.', '/')}/{version.version}",
-        "aliases": [{"alias": alias.name, "version": str(version.version)} for alias in version.aliases.all()],
-        "tags": _tags(version.tags),
+        "aliases": [
+            {"alias": alias.name, "version": str(version.version)} for alias in related_rows(version, "aliases")
+        ],
+        "tags": _tags(version),
         "model_id": version.logged_model_id,
         "model_params": version.params,
         "model_metrics": version.metrics,

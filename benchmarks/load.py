@@ -1,0 +1,124 @@
+"""A closed-loop load generator: each client waits for its answer before it asks again, on one kept connection."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import multiprocessing
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Task:
+    """Paths to ask for in turn, with a token where the server wants one."""
+
+    port: int
+    paths: Sequence[str]
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one window saw."""
+
+    latencies: list[float]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return len(self.latencies) / self.seconds
+
+    @property
+    def median(self) -> float:
+        """Median latency in milliseconds."""
+        found = sorted(self.latencies)
+        return 1000 * found[len(found) // 2]
+
+
+class Generator:
+    """The processes that ask. Made before the measurement, so that no window pays for their start."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        for number in range(PROCESSES):
+            ours, theirs = context.Pipe()
+            context.Process(target=_serve, args=(theirs, number), daemon=True).start()
+            self._pipes.append(ours)
+
+    def window(self, task: Task, *, clients: int, seconds: float) -> Window:
+        """Let some clients ask for some seconds.
+
+        Raises:
+            RuntimeError: an answer other than 200.
+        """
+        share = [clients // PROCESSES + (number < clients % PROCESSES) for number in range(PROCESSES)]
+        busy = [(pipe, count) for pipe, count in zip(self._pipes, share, strict=True) if count]
+        for pipe, count in busy:
+            pipe.send((task, count, seconds))
+        latencies: list[float] = []
+        longest = 0.0
+        for pipe, _ in busy:
+            found, took = pipe.recv()
+            if isinstance(found, str):
+                raise RuntimeError(found)  # noqa: TRY004  (the answer is wrong, not its type)
+            latencies += found
+            longest = max(longest, took)
+        return Window(latencies, longest)
+
+
+def _serve(pipe: Connection, number: int) -> None:
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            task, clients, seconds = pipe.recv()
+            pipe.send(_run(task, clients, seconds, offset=number * 1000))
+
+
+def _run(task: Task, clients: int, seconds: float, *, offset: int) -> tuple[Any, float]:
+    latencies: list[float] = []
+    failures: list[str] = []
+    began = time.perf_counter()
+    threads = [
+        threading.Thread(target=_client, args=(task, began + seconds, offset + n * 97, latencies, failures))
+        for n in range(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return (failures[0] if failures else latencies), time.perf_counter() - began
+
+
+def _client(task: Task, until: float, offset: int, latencies: list[float], failures: list[str]) -> None:
+    headers = {"Authorization": f"Bearer {task.token}"} if task.token else {}
+    connection = http.client.HTTPConnection("127.0.0.1", task.port, timeout=120)
+    count = len(task.paths)
+    try:
+        for turn in itertools.count(offset):
+            began = time.perf_counter()
+            if began >= until:
+                return
+            path = task.paths[turn % count]
+            connection.request("GET", path, headers=headers)
+            # A server that sends head and body apart would otherwise wait for our delayed acknowledgement, 40 ms.
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            answer = connection.getresponse()
+            body = answer.read()
+            latencies.append(time.perf_counter() - began)
+            if answer.status != 200:
+                failures.append(f"{answer.status} for {path}: {body[:300]!r}")
+                return
+    except (OSError, http.client.HTTPException) as error:
+        failures.append(f"{path}: {error!r}")
+    finally:
+        connection.close()

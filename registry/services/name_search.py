@@ -1,0 +1,119 @@
+"""Conditions on the names of models, in a form that indexes answer."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F, Func, Q, Value
+from django.db.models.fields import BooleanField
+from django.db.models.functions import Concat
+from django.db.models.lookups import Regex
+
+from registry.models import Securable
+from registry.privileges import SecurableType
+
+SHORTEST_INDEXED = 3
+"""The index knows names by their runs of three characters."""
+MOST_RUNS = 3
+MOST_MATCHES = 1000
+"""With more matches than this, walking the names in order meets a page of them sooner than sorting all."""
+
+
+def names_containing(text: str) -> Q:
+    """Models whose own look-up key contains the text. At most one query, to see whether matches are few."""
+    return _own_key_contains([text])
+
+
+@dataclass(frozen=True)
+class Named:
+    """Models whose schema is one of `schemas` (None: any), and whose row meets `condition`."""
+
+    condition: Q
+    schemas: frozenset[UUID] | None = None
+
+
+def full_names_like(pattern: str) -> Named:
+    """Models whose full name matches a LIKE pattern (`%` any text, `_` any character), leaving the case out.
+
+    At most four queries, to narrow the search.
+    """
+    pattern = pattern.lower()
+    if pattern.partition("%")[0].count(".") >= 2:
+        # A full name has two dots, so these are they: what follows is about the model's own name.
+        catalog, schema, own = pattern.split(".", 2)
+        found = Securable.objects.filter(
+            type=SecurableType.SCHEMA, key__regex=like_regex(schema), parent__key__regex=like_regex(catalog)
+        )
+        own_key = Q() if own == "%" else Q(key__regex=like_regex(own))
+        return Named(own_key, frozenset(found.values_list("pk", flat=True)))
+    inner = pattern.removeprefix("%").removesuffix("%")
+    if pattern == f"%{inner}%" and inner and not re.search("[%_.]", inner):
+        return Named(_own_key_contains([inner]) | Q(parent__in=_schemas_containing(inner)))
+    runs = sorted(set(re.split("[%_.]", pattern)), key=len)[-MOST_RUNS:]
+    # A run of plain letters stands in one name whole; where no container has it, it stands in the model's own.
+    own_runs = [run for run in runs if run and not _schemas_containing(run)]
+    return Named(Q(Regex(full_name_key("parent__"), like_regex(pattern))) & _own_key_contains(own_runs))
+
+
+def full_name_key(parent: str) -> Concat:
+    """The look-up key of a model's full name; `parent` leads from the row to the model's schema."""
+    own = parent.removesuffix("parent__")
+    return Concat(F(f"{parent}parent__key"), Value("."), F(f"{parent}key"), Value("."), F(f"{own}key"))
+
+
+def full_name_is(full_name: str) -> Q:
+    """The model of that full name."""
+    parts = full_name.lower().split(".")
+    if len(parts) != 3:
+        return Q(pk__in=[])
+    return Q(key=parts[2], **_schema_keys(parts[0], parts[1]))
+
+
+def like_regex(pattern: str) -> str:
+    """A regular expression for a LIKE pattern."""
+    return "^" + "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in pattern) + "$"
+
+
+def _schema_keys(catalog: str, schema: str) -> dict[str, str]:
+    return {
+        "parent__type": SecurableType.SCHEMA,
+        "parent__key": schema,
+        "parent__parent__type": SecurableType.CATALOG,
+        "parent__parent__key": catalog,
+    }
+
+
+def _own_key_contains(texts: Sequence[str]) -> Q:
+    """Models whose own look-up key contains all the texts: by their ids when they are few. At most one query."""
+    condition = Q()
+    for text in texts:
+        condition &= Q(key__contains=text)
+    indexed = [text for text in texts if len(text) >= SHORTEST_INDEXED]
+    if not indexed:
+        return condition
+    rows = Securable.objects.filter(condition, *map(_has_trigrams, indexed), type=SecurableType.REGISTERED_MODEL)
+    ids = list(rows.values_list("pk", flat=True)[: MOST_MATCHES + 1])
+    return Q(pk__in=ids) if len(ids) <= MOST_MATCHES else condition
+
+
+class _Trigrams(Func):
+    """Every run of three characters; the expression of an index."""
+
+    function = "registry_trigrams"
+
+
+class _Contains(Func):
+    template = "%(expressions)s"
+    arg_joiner = " @> "
+    output_field = BooleanField()
+
+
+def _has_trigrams(text: str) -> _Contains:
+    return _Contains(_Trigrams(F("key")), _Trigrams(Value(text)))
+
+
+def _schemas_containing(text: str) -> list[UUID]:
+    """Schemas whose own or catalog's name contains the text."""
+    found = Securable.objects.filter(Q(key__contains=text) | Q(parent__key__contains=text), type=SecurableType.SCHEMA)
+    return list(found.values_list("pk", flat=True))
