@@ -12,6 +12,7 @@ SAMPLES = {
     "alias": "champion",
     "app_label": "registry",
     "catalog": "prod",
+    "chunk_index": "0",
     "content_type_id": "1",
     "experiment_id": "1",
     "full_name": "prod.ml.ranker",
@@ -25,11 +26,13 @@ SAMPLES = {
     "schema": "ml",
     "securable_type": "FUNCTION",
     "signed": "x",
+    "statement_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "subentity": "1",
     "table": "clicks",
     "token_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "url": "anything",
     "version": "1",
+    "warehouse_id": "x",
 }
 _FULL_NAMES = {"schemas": "prod.ml", "tables": "prod.ml.clicks"}
 _MOST_SPELLINGS = 12

@@ -1,0 +1,1 @@
+"""SQL statements and warehouses, as databricks-sdk speaks of them."""
