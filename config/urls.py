@@ -12,8 +12,10 @@ handler500 = "registry.web.errors.handler500"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.mlflow_unity_catalog.urls")),
     path("", include("registry.api.unity_catalog.urls")),
+    path("", include("registry.api.oauth.urls")),
     path("", include("registry.api.identity.urls")),
     path("", include("registry.api.files.urls")),
+    path("", include("registry.api.sql.urls")),
     path("", include("registry.api.modelkeep.urls")),
     path("", include("serving.api.staging.urls")),
     path("", include("registry.api.mlflow_registry.urls")),

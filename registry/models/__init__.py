@@ -5,7 +5,15 @@ from registry.models.audit import AuditEvent
 from registry.models.experiments import Experiment, ExperimentGrant, ExperimentLevel
 from registry.models.lineage import LineageEdge
 from registry.models.operations import Operation, OperationLogLine, OperationState
-from registry.models.principals import ACCOUNT_USERS, ADMINS, ApiToken, Membership, Principal, PrincipalKind
+from registry.models.principals import (
+    ACCOUNT_USERS,
+    ADMINS,
+    ApiToken,
+    Membership,
+    Principal,
+    PrincipalKind,
+    ServicePrincipalSecret,
+)
 from registry.models.registered_models import (
     AliasMove,
     ModelAlias,
@@ -15,6 +23,9 @@ from registry.models.registered_models import (
     VersionStatus,
 )
 from registry.models.securables import Grant, Securable, SecurableTag, Table
+from registry.models.sql_statements import SqlStatement, StatementState
+from registry.models.tag_policies import TagPolicy, TagPolicyRole, TagRole
+from registry.models.workspace_settings import WorkspaceSetting
 
 __all__ = [
     "ACCOUNT_USERS",
@@ -42,6 +53,13 @@ __all__ = [
     "RegisteredModel",
     "Securable",
     "SecurableTag",
+    "ServicePrincipalSecret",
+    "SqlStatement",
+    "StatementState",
     "Table",
+    "TagPolicy",
+    "TagPolicyRole",
+    "TagRole",
     "VersionStatus",
+    "WorkspaceSetting",
 ]

@@ -78,11 +78,39 @@ class Membership(models.Model):
         return f"{self.member} in {self.group}"
 
 
+class ServicePrincipalSecret(models.Model):
+    """What a service principal signs in with. Only its SHA-256 is kept; the value is shown once, when it is made."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    principal = models.ForeignKey(Principal, models.CASCADE, related_name="secrets")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    prefix = models.CharField(max_length=12, editable=False, help_text="First characters, to recognise it by.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(Principal, models.SET_NULL, null=True, related_name="+")
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("-created_at", "id")
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… of {self.principal}"
+
+
 class ApiToken(models.Model):
-    """A personal access token. Only its SHA-256 is kept; the value is shown once, when it is made."""
+    """A personal access token, or what a secret was exchanged for. Its SHA-256 is kept; the value is shown once."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     principal = models.ForeignKey(Principal, models.CASCADE, related_name="tokens")
+    secret = models.ForeignKey(
+        ServicePrincipalSecret,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="tokens",
+        help_text="The secret it was given for, and dies with. Empty: a personal access token.",
+    )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     prefix = models.CharField(max_length=12, editable=False, help_text="First characters, to recognise it by.")
     comment = models.CharField(max_length=255, blank=True)

@@ -16,6 +16,7 @@ class GroupEdit:
     """One step: another name, members to add or to remove, or the only members from now on. Members are ids."""
 
     name: str | None = None
+    external_id: str | None = None
     add: Sequence[object] = ()
     remove: Sequence[object] = ()
     members: Sequence[object] | None = None
@@ -46,12 +47,12 @@ def edit_group(*, actor: Actor, group_id: object, edits: Sequence[GroupEdit]) ->
             replace_members(actor=actor, group_id=group_id, members=edit.members)
         if edit.add or edit.remove:
             change_members(actor=actor, group_id=group_id, add=edit.add, remove=edit.remove)
-        if edit.name is not None:
-            _rename(actor, group_id, ProfileChanges(name=edit.name))
-    if not edits:
-        _rename(actor, group_id, ProfileChanges())
+        if edit.name is not None or edit.external_id is not None:
+            _describe(actor, group_id, ProfileChanges(name=edit.name, external_id=edit.external_id))
+    if all(edit == GroupEdit() for edit in edits):
+        _describe(actor, group_id, ProfileChanges())
     return find_by_id(group_id, kind=PrincipalKind.GROUP)
 
 
-def _rename(actor: Actor, group_id: object, changes: ProfileChanges) -> None:
+def _describe(actor: Actor, group_id: object, changes: ProfileChanges) -> None:
     update_principal(actor=actor, principal_id=group_id, changes=changes, kind=PrincipalKind.GROUP)

@@ -207,18 +207,6 @@ def list_principals(
     return fetch_page(_filtered(wanted), order=["key"], size=size, token=page_token, scope=f"principals:{wanted}")
 
 
-@audited_read
-def slice_principals(*, actor: Actor, wanted: Filter, start: int, count: int) -> tuple[list[Principal], int]:
-    """Principals in the order they were made, by position, and how many there are: what SCIM asks for.
-
-    Raises:
-        AccessDenied: not a metastore admin.
-    """
-    require_administrator(actor)
-    rows = _filtered(wanted).order_by("pk")
-    return list(rows[start : start + count]), rows.count()
-
-
 @audited
 def update_principal(
     *, actor: Actor, principal_id: object, changes: ProfileChanges, kind: PrincipalKind | None = None

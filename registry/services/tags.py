@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from registry.errors import LimitExceeded
+from registry.errors import InvalidParameter, LimitExceeded
 from registry.models import Securable
 from registry.names import check_tag_key, check_tag_value
 from registry.privileges import Action, SecurableType
@@ -14,6 +14,7 @@ from registry.services.actors import Actor
 from registry.services.audit import audited, record
 from registry.services.model_lookup import find_version_for
 from registry.services.securables import find_for, touch
+from registry.services.tag_policies import check_governed
 
 _TAG_ACTION = {
     SecurableType.CATALOG: Action.TAG_CATALOG,
@@ -21,6 +22,18 @@ _TAG_ACTION = {
     SecurableType.REGISTERED_MODEL: Action.TAG_MODEL,
     SecurableType.TABLE: Action.TAG_TABLE,
 }
+
+
+def tag_action(type_: SecurableType) -> Action:
+    """What is asked for when the tags of that kind of securable change.
+
+    Raises:
+        InvalidParameter: a kind that has no tags.
+    """
+    action = _TAG_ACTION.get(type_)
+    if action is None:
+        raise InvalidParameter(f"A {type_.lower()} cannot be tagged.", field="securable_type")
+    return action
 
 
 @dataclass(frozen=True)
@@ -38,9 +51,11 @@ def set_tags(manager: Any, change: Tags, *, actor: Actor) -> dict[str, Any]:
 
     Raises:
         InvalidParameter: a key or a value that is not allowed.
+        AccessDenied: a governed tag that the actor may not assign.
         LimitExceeded: more tags than an object may have.
     """
     wanted = {check_tag_key(key): check_tag_value(value) for key, value in change.set.items()}
+    check_governed(actor, wanted=wanted, removed=change.remove)
     before = {tag.key: tag.value for tag in manager.all()}
     after = {key: value for key, value in {**before, **wanted}.items() if key not in change.remove}
     if len(after) > settings.MAX_TAGS_PER_OBJECT and len(after) > len(before):
@@ -60,7 +75,7 @@ def tag_securable(*, actor: Actor, type_: SecurableType, full_name: str, change:
     Raises:
         NotFound, AccessDenied, InvalidParameter, LimitExceeded.
     """
-    securable = find_for(actor=actor, type_=type_, full_name=full_name, action=_TAG_ACTION[type_], lock=True)
+    securable = find_for(actor=actor, type_=type_, full_name=full_name, action=tag_action(type_), lock=True)
     return _tag(securable, change, actor=actor)
 
 

@@ -5,8 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from registry.models import Principal
+from registry.services.catalogs import create_catalog, update_catalog
 from registry.services.memberships import change_members
 from registry.services.principals import create_group, create_user
+from registry.services.securables import Changes
 
 SCIM = "/api/2.0/preview/scim/v2"
 JSON = "application/json"
@@ -50,10 +52,29 @@ def test_a_user_is_made_found_disabled_and_enabled(caller):
     assert admin.patch(f"{SCIM}/Users/{user['id']}", patch, content_type=JSON).json()["active"] is False
     whole = {"Operations": [{"op": "replace", "value": {"active": True, "displayName": "Ada"}}]}
     assert admin.patch(f"{SCIM}/Users/{user['id']}", whole, content_type=JSON).json()["displayName"] == "Ada"
-    assert admin.delete(f"{SCIM}/Users/{user['id']}").status_code == 204
-    assert admin.get(f"{SCIM}/Users/{user['id']}").json()["active"] is False
     again = post(admin, f"{SCIM}/Users", {"userName": "ada@example.com"})
     assert (again.status_code, again.json()["scimType"]) == (409, "uniqueness")
+    assert admin.delete(f"{SCIM}/Users/{user['id']}").status_code == 204
+    assert admin.get(f"{SCIM}/Users/{user['id']}").status_code == 404
+    assert post(admin, f"{SCIM}/Users", {"userName": "ada@example.com"}).status_code == 201
+
+
+def test_deleting_who_owns_something_disables(caller, people):
+    create_catalog(actor=people.metastore_admin, name="kept")
+    update_catalog(actor=people.metastore_admin, name="kept", changes=Changes(owner="owner@example.com"))
+    owner, admin = caller("owner"), caller("metastore_admin")
+    path = f"{SCIM}/Users/{people.principals['owner'].pk}"
+    assert owner.get(f"{SCIM}/Me").status_code == 200
+    assert admin.delete(path).status_code == 204
+    assert admin.get(path).json()["active"] is False
+    assert owner.get(f"{SCIM}/Me").status_code == 401
+
+
+def test_the_last_administrator_cannot_be_deleted(caller, people):
+    admin = caller("metastore_admin")
+    me = admin.get(f"{SCIM}/Me").json()["id"]
+    assert admin.delete(f"{SCIM}/Users/{me}").status_code == 409
+    assert admin.get(f"{SCIM}/Me").json()["active"] is True
 
 
 @pytest.mark.parametrize("kind", ["Users", "Groups", "ServicePrincipals"])
@@ -69,7 +90,24 @@ def test_lists_end_with_an_empty_page(caller, kind):
 
 
 @pytest.mark.parametrize(
-    "text", ["userName", 'userName gt "x"', "userName eq x", 'password co "a"', 'userName eq "x" or userName eq "y"']
+    "text",
+    [
+        "userName",
+        'userName gt "x"',
+        "userName eq x",
+        'password co "a"',
+        'userName eq "x" or',
+        'userName eq "x" userName eq "y"',
+        'userName eq "x',
+        'userName eq "\\u0000"',
+        'userName eq "\\ud800"',
+        'userName eq "\\q"',
+        '"userName" eq "x"',
+        '(userName eq "x")',
+        "active eq 1",
+        'active co "t"',
+        " or ".join(['id eq "1"'] * 101),
+    ],
 )
 def test_a_filter_that_is_not_understood_says_so(caller, text):
     response = caller("metastore_admin").get(f"{SCIM}/Users", {"filter": text})
@@ -82,8 +120,20 @@ def test_a_filter_that_is_not_understood_says_so(caller, text):
     [
         ('userName co "example"', 5),
         ('displayName eq "Ada"', 1),
-        ('userName co "EXAMPLE" and displayName co "ad"', 1),
+        ('userName co "EXAMPLE" and displayName co "ada"', 1),
         ('displayName co "\\"; drop"', 0),
+        ('displayName eq "owner@example.com"', 1),
+        ('userName sw "READ"', 1),
+        ('userName eq "reader@example.com" or userName eq "owner@example.com"', 2),
+        ('displayName eq "ada" and userName sw "x" or userName sw "owner"', 1),
+        ('userName co "example" and userName ne "reader@example.com"', 4),
+        ('displayName eq "a and b or c"', 0),
+        ('emails.value eq "reader@example.com"', 1),
+        ("externalId pr", 0),
+        ("active eq true", 5),
+        ('active eq "false"', 0),
+        ('id eq "99999999999999999999"', 0),
+        ('userName co "%"', 0),
     ],
 )
 def test_filters(caller, people, text, count):

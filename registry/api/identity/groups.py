@@ -10,10 +10,9 @@ from rest_framework.response import Response
 from registry.api.identity.scim import (
     CORE,
     ScimView,
-    answer,
     list_response,
     member_ids,
-    parse_filter,
+    one,
     patch_operations,
     reference,
 )
@@ -25,8 +24,8 @@ from registry.services.groups import GroupEdit, create_group_with_members, edit_
 from registry.services.memberships import list_groups, list_members
 from registry.services.principals import delete_principal, get_principal
 
-_FILTERS = {"displayname": "name"}
-_ONE_MEMBER = re.compile(r'members\[value eq "([^"]+)"\]', re.IGNORECASE)
+_FIELDS = {"displayname": "name", "externalid": "external_id", "id": "id"}
+_ONE_MEMBER = re.compile(r'members\[\s*value\s+eq\s+"([^"]+)"\s*\]', re.IGNORECASE)
 
 
 def _shapes(actor: Actor, groups: Sequence[Principal]) -> list[dict[str, Any]]:
@@ -53,9 +52,7 @@ class Groups(ScimView):
 
     def get(self, request: Request) -> Response:
         """List groups."""
-        text = text_of(parameters_of(request), "filter")
-        wanted = parse_filter(text, kind=PrincipalKind.GROUP, fields=_FILTERS)
-        return list_response(request, actor_of(request), wanted=wanted, shape=_shapes)
+        return list_response(request, actor_of(request), kind=PrincipalKind.GROUP, fields=_FIELDS, shape=_shapes)
 
     def post(self, request: Request) -> Response:
         """Make a group, with members where some are given: all of it or nothing."""
@@ -66,7 +63,7 @@ class Groups(ScimView):
             external_id=text_of(parameters, "externalId"),
             members=member_ids(parameters.get("members") or []),
         )
-        return answer(_shapes(actor, [group])[0], status=201)
+        return one(request, _shapes(actor, [group])[0], status=201)
 
 
 class Group(ScimView):
@@ -76,13 +73,14 @@ class Group(ScimView):
         """Show a group."""
         actor = actor_of(request)
         group = get_principal(actor=actor, principal_id=principal_id, kind=PrincipalKind.GROUP)
-        return answer(_shapes(actor, [group])[0])
+        return one(request, _shapes(actor, [group])[0])
 
     def put(self, request: Request, principal_id: str) -> Response:
-        """Replace name and members."""
+        """Replace name, external id and members."""
         parameters = parameters_of(request)
         edit = GroupEdit(
             name=text_of(parameters, "displayName", required=True),
+            external_id=text_of(parameters, "externalId"),
             members=member_ids(parameters.get("members") or []),
         )
         return self._edit(request, principal_id, [edit])
@@ -101,17 +99,26 @@ class Group(ScimView):
     def _edit(self, request: Request, principal_id: str, edits: list[GroupEdit]) -> Response:
         actor = actor_of(request)
         group = edit_group(actor=actor, group_id=principal_id, edits=edits)
-        return answer(_shapes(actor, [group])[0])
+        return one(request, _shapes(actor, [group])[0])
 
 
 def _edit_of(op: str, path: str, value: Any) -> GroupEdit:
-    one = _ONE_MEMBER.fullmatch(path)
-    if one and op == "remove":
-        return GroupEdit(remove=[one.group(1)])
-    if path.lower() == "displayname" and op != "remove":
-        return GroupEdit(name=text_of({"displayName": value}, "displayName", required=True))
-    if path.lower() != "members":
-        raise InvalidParameter(f"'{path}' cannot be changed here: use displayName or members.", field="path")
+    member = _ONE_MEMBER.fullmatch(path)
+    if member and op == "remove":
+        return GroupEdit(remove=[member.group(1)])
+    match path.lower():
+        case "displayname" if op != "remove":
+            return GroupEdit(name=text_of({path: value}, path, required=True))
+        case "externalid":
+            return GroupEdit(external_id="" if op == "remove" else text_of({path: value}, path))
+        case "members":
+            return _member_edit(op, value)
+        case "schemas" | "id" | "meta":
+            return GroupEdit()
+    raise InvalidParameter(f"'{path}' cannot be changed here: use displayName, externalId or members.", field="path")
+
+
+def _member_edit(op: str, value: Any) -> GroupEdit:
     ids = member_ids(value if value is not None else [])
     if op == "replace" or (op == "remove" and value is None):
         return GroupEdit(members=ids)

@@ -1,9 +1,8 @@
-"""What the SCIM resources have in common: lists, filters, patches and errors (RFC 7643 and RFC 7644)."""
+"""What the SCIM resources have in common: lists, patches and errors (RFC 7643 and RFC 7644)."""
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -11,16 +10,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from registry.api.wire import error_response, number_of, parameters_of
+from registry.api.identity.filters import parse_filter
+from registry.api.identity.projection import project
+from registry.api.wire import error_response, number_of, parameters_of, text_of
 from registry.errors import InvalidParameter
 from registry.models import Principal, PrincipalKind
 from registry.services.actors import Actor
-from registry.services.principals import Filter, slice_principals
+from registry.services.principal_search import Search, search_principals
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0"
-_MESSAGES = "urn:ietf:params:scim:api:messages:2.0"
-_MAX_COUNT = 10_000
-_CLAUSE = re.compile(r'(\w+)\s+(eq|co)\s+"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+MESSAGES = "urn:ietf:params:scim:api:messages:2.0"
+MAX_COUNT = 10_000
+_CORE_PREFIX = re.compile(re.escape(CORE) + r":\w+:", re.IGNORECASE)
 
 Shape = Callable[[Actor, Sequence[Principal]], list[dict[str, Any]]]
 """Turns principals into SCIM resources, at a cost that does not grow with them."""
@@ -33,17 +34,28 @@ class ScimView(APIView):
         """The error as RFC 7644 section 3.12 writes it, with the neutral code that other dialects give."""
         plain = error_response(exc)
         told = json.loads(plain.content)
+        status, kind = plain.status_code, _scim_type(exc, told["error_code"])
+        if kind == "uniqueness":
+            status = plain.status_code = 409
         body = {
-            "schemas": [f"{_MESSAGES}:Error"],
+            "schemas": [f"{MESSAGES}:Error"],
             "detail": told["message"],
-            "status": str(plain.status_code),
+            "status": str(status),
+            "scimType": kind,
             "error_code": told["error_code"],
             "message": told["message"],
         }
-        if told["error_code"] == "RESOURCE_ALREADY_EXISTS":
-            body["scimType"], body["status"], plain.status_code = "uniqueness", "409", 409
         plain.content = json.dumps(body).encode()
         return plain
+
+
+def _scim_type(error: Exception, code: str) -> str:
+    """RFC 7644's word for an error. Empty where it has none: clients that print it would print "None"."""
+    if code == "RESOURCE_ALREADY_EXISTS":
+        return "uniqueness"
+    if not isinstance(error, InvalidParameter):
+        return ""
+    return {"filter": "invalidFilter", "path": "invalidPath"}.get(error.field, "invalidValue")
 
 
 def answer(resource: Mapping[str, Any], *, status: int = 200) -> Response:
@@ -51,52 +63,49 @@ def answer(resource: Mapping[str, Any], *, status: int = 200) -> Response:
     return Response(resource, status=status, content_type="application/json")
 
 
-def parse_filter(text: str, *, kind: PrincipalKind, fields: Mapping[str, str]) -> Filter:
-    """A SCIM filter: `userName eq "x"`, `displayName co "x"`, joined by `and`.
-
-    `fields` maps an attribute in lower case to the Filter field that looks for it exactly; `<field>_contains` must
-    exist for `co`.
-
-    Raises:
-        InvalidParameter: a filter that is not understood.
-    """
-    wanted = Filter(kind=kind)
-    for clause in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text.strip() else []:
-        match = _CLAUSE.fullmatch(clause.strip())
-        field = fields.get(match.group(1).lower()) if match else None
-        if match is None or field is None:
-            raise InvalidParameter(
-                f"'filter' is not understood at '{clause}': use {' or '.join(fields)} with eq or co and a value in "
-                "double quotes, joined by 'and'.",
-                field="filter",
-            )
-        value = json.loads(f'"{match.group(3)}"') if "\\" in match.group(3) else match.group(3)
-        suffix = "_contains" if match.group(2).lower() == "co" else ""
-        changes: dict[str, Any] = {field + suffix: value}
-        wanted = replace(wanted, **changes)
-    return wanted
+def one(request: Request, resource: Mapping[str, Any], *, status: int = 200) -> Response:
+    """One resource, with the attributes that the call asks for."""
+    return answer(project(resource, parameters_of(request)), status=status)
 
 
-def list_response(request: Request, actor: Actor, *, wanted: Filter, shape: Shape) -> Response:
+def list_response(
+    request: Request, actor: Actor, *, kind: PrincipalKind, fields: Mapping[str, str], shape: Shape
+) -> Response:
     """One slice of a list. Behind the end it is empty: clients ask on until it is.
+
+    `fields` maps the attributes that can be compared and sorted by, in lower case, to those of a search.
 
     Raises:
         AccessDenied, InvalidParameter.
     """
     parameters = parameters_of(request)
     start = max(1, number_of(parameters, "startIndex", default=1))
-    count = min(_MAX_COUNT, max(0, number_of(parameters, "count", default=_MAX_COUNT)))
-    # A position beyond what PostgreSQL can count to is behind every end.
-    rows, total = slice_principals(actor=actor, wanted=wanted, start=min(start, 2**31) - 1, count=count)
+    count = min(MAX_COUNT, max(0, number_of(parameters, "count", default=MAX_COUNT)))
+    wanted = Search(
+        kind=kind,
+        any_of=parse_filter(text_of(parameters, "filter"), fields=fields),
+        order=_order(text_of(parameters, "sortBy"), fields),
+        descending=text_of(parameters, "sortOrder").lower() == "descending",
+    )
+    rows, total = search_principals(actor=actor, wanted=wanted, start=start - 1, count=count)
     return answer(
         {
-            "schemas": [f"{_MESSAGES}:ListResponse"],
+            "schemas": [f"{MESSAGES}:ListResponse"],
             "totalResults": total,
             "startIndex": start,
             "itemsPerPage": len(rows),
-            "Resources": shape(actor, rows),
+            "Resources": [project(resource, parameters) for resource in shape(actor, rows)],
         }
     )
+
+
+def _order(attribute: str, fields: Mapping[str, str]) -> str:
+    if not attribute:
+        return "id"
+    field = fields.get(attribute.lower())
+    if field is None:
+        raise InvalidParameter(f"'sortBy' is '{attribute}': use one of {', '.join(fields)}.", field="sortBy")
+    return field
 
 
 def reference(principal: Principal) -> dict[str, str]:
@@ -117,6 +126,8 @@ def reference(principal: Principal) -> dict[str, str]:
 def patch_operations(parameters: Mapping[str, Any]) -> Iterable[tuple[str, str, Any]]:
     """The operations of a PATCH as (op, path, value); an object without a path counts as one operation a key.
 
+    A path may be written in full, behind the schema that it is of.
+
     Raises:
         InvalidParameter: no list of operations, or an unknown op.
     """
@@ -128,9 +139,9 @@ def patch_operations(parameters: Mapping[str, Any]) -> Iterable[tuple[str, str, 
         if op not in {"add", "remove", "replace"}:
             raise InvalidParameter(f"'op' is '{item.get('op')}': use add, remove or replace.", field="op")
         if not path and isinstance(value, dict):
-            yield from ((op, str(key), part) for key, part in value.items())
+            yield from ((op, _CORE_PREFIX.sub("", str(key)), part) for key, part in value.items())
         else:
-            yield op, path, value
+            yield op, _CORE_PREFIX.sub("", path), value
 
 
 def active_of(value: object) -> bool:

@@ -10,9 +10,8 @@ from registry.api.identity.scim import (
     CORE,
     ScimView,
     active_of,
-    answer,
     list_response,
-    parse_filter,
+    one,
     patch_operations,
     reference,
 )
@@ -21,14 +20,20 @@ from registry.errors import InvalidParameter
 from registry.models import Principal, PrincipalKind
 from registry.services.actors import Actor
 from registry.services.memberships import list_groups
-from registry.services.principals import (
-    ProfileChanges,
-    create_user,
-    get_principal,
-    update_principal,
-)
+from registry.services.principals import ProfileChanges, get_principal, update_principal
+from registry.services.provisioning import NewAccount, offboard, provision
 
-_FILTERS = {"username": "name", "displayname": "display_name"}
+_FIELDS = {
+    "username": "name",
+    "displayname": "display_name",
+    "externalid": "external_id",
+    "emails": "name",
+    "emails.value": "name",
+    "id": "id",
+    "active": "active",
+}
+_IGNORED = ("emails", "schemas", "id", "meta")
+"""What identity providers send along: users are named by their address, and the rest is not theirs to say."""
 
 
 def user_shape(principal: Principal, groups: Sequence[Principal]) -> dict[str, Any]:
@@ -62,7 +67,7 @@ class Me(ScimView):
     def get(self, request: Request) -> Response:
         """Show the caller."""
         actor = actor_of(request)
-        return answer(_shapes(actor, [actor.principal])[0])
+        return one(request, _shapes(actor, [actor.principal])[0])
 
 
 class Users(ScimView):
@@ -70,20 +75,19 @@ class Users(ScimView):
 
     def get(self, request: Request) -> Response:
         """List users."""
-        text = text_of(parameters_of(request), "filter")
-        wanted = parse_filter(text, kind=PrincipalKind.USER, fields=_FILTERS)
-        return list_response(request, actor_of(request), wanted=wanted, shape=_shapes)
+        return list_response(request, actor_of(request), kind=PrincipalKind.USER, fields=_FIELDS, shape=_shapes)
 
     def post(self, request: Request) -> Response:
         """Make a user. Its first password is given by an administrator, not here."""
         actor, parameters = actor_of(request), parameters_of(request)
-        user = create_user(
-            actor=actor,
-            email=text_of(parameters, "userName", required=True),
+        new = NewAccount(
+            kind=PrincipalKind.USER,
+            name=text_of(parameters, "userName", required=True),
             display_name=_display_name(parameters) or "",
             external_id=text_of(parameters, "externalId"),
+            active=active_of(parameters.get("active", True)),
         )
-        return answer(_shapes(actor, [user])[0], status=201)
+        return one(request, _shapes(actor, [provision(actor=actor, new=new)])[0], status=201)
 
 
 class User(ScimView):
@@ -93,7 +97,7 @@ class User(ScimView):
         """Show a user."""
         actor = actor_of(request)
         user = get_principal(actor=actor, principal_id=principal_id, kind=PrincipalKind.USER)
-        return answer(_shapes(actor, [user])[0])
+        return one(request, _shapes(actor, [user])[0])
 
     def put(self, request: Request, principal_id: str) -> Response:
         """Replace what can be replaced: name, display name, external id, active."""
@@ -108,17 +112,19 @@ class User(ScimView):
 
     def patch(self, request: Request, principal_id: str) -> Response:
         """Change the attributes that are named."""
-        return self._update(request, principal_id, changes_of(parameters_of(request)))
+        parameters = parameters_of(request)
+        user = get_principal(actor=actor_of(request), principal_id=principal_id, kind=PrincipalKind.USER)
+        return self._update(request, principal_id, changes_of(parameters, user))
 
     def delete(self, request: Request, principal_id: str) -> Response:
-        """Disable the user: what it owns and what the audit trail says of it stay."""
-        self._update(request, principal_id, ProfileChanges(is_active=False))
+        """Delete the user, or disable it where something stands on its name."""
+        offboard(actor=actor_of(request), principal_id=principal_id, kind=PrincipalKind.USER)
         return Response(status=204)
 
     def _update(self, request: Request, principal_id: str, changes: ProfileChanges) -> Response:
         actor = actor_of(request)
         user = update_principal(actor=actor, principal_id=principal_id, changes=changes, kind=PrincipalKind.USER)
-        return answer(_shapes(actor, [user])[0])
+        return one(request, _shapes(actor, [user])[0])
 
 
 def _display_name(parameters: Mapping[str, Any]) -> str | None:
@@ -129,25 +135,47 @@ def _display_name(parameters: Mapping[str, Any]) -> str | None:
     return text_of(parameters, "displayName") if parameters.get("displayName") is not None else None
 
 
-def changes_of(parameters: Mapping[str, Any]) -> ProfileChanges:
-    """What a PATCH asks to change of a user, a service principal or a group's own attributes.
+def changes_of(parameters: Mapping[str, Any], principal: Principal) -> ProfileChanges:
+    """What a PATCH asks to change of a user or a service principal.
 
     Raises:
         InvalidParameter: an attribute that cannot be changed here.
     """
     changes: dict[str, Any] = {}
+    name: dict[str, str] = {}
     for op, path, value in patch_operations(parameters):
+        given = None if op == "remove" else value
         match path.lower():
             case "active":
-                changes["is_active"] = active_of(value)
+                # databricks-sdk leaves a value away that is false.
+                changes["is_active"] = active_of("false" if given is None and op == "replace" else given)
             case "displayname":
-                changes["display_name"] = text_of({"displayName": value}, "displayName") if op != "remove" else ""
+                changes["display_name"] = text_of({path: given}, path)
             case "externalid":
-                changes["external_id"] = text_of({"externalId": value}, "externalId") if op != "remove" else ""
-            case "username":
-                changes["name"] = text_of({"userName": value}, "userName", required=True)
+                changes["external_id"] = text_of({path: given}, path)
+            case "username" | "applicationid":
+                changes["name"] = text_of({path: given}, path, required=True)
+            case "name":
+                name |= _name_parts(given)
+            case "name.givenname" | "name.familyname":
+                name[path.lower().removeprefix("name.")] = text_of({path: given}, path)
+            case ignored if ignored.startswith(_IGNORED):
+                pass
             case _:
                 raise InvalidParameter(
-                    f"'{path}' cannot be changed here: use active, displayName, externalId or userName.", field="path"
+                    f"'{path}' cannot be changed here: use active, displayName, externalId, name or userName.",
+                    field="path",
                 )
+    if name and "display_name" not in changes:
+        first, _, rest = principal.display_name.partition(" ")
+        parts = {"givenname": first, "familyname": rest} | name
+        changes["display_name"] = f"{parts['givenname']} {parts['familyname']}".strip()
     return ProfileChanges(**changes)
+
+
+def _name_parts(value: object) -> dict[str, str]:
+    if value is None:
+        return {"givenname": "", "familyname": ""}
+    if not isinstance(value, dict):
+        raise InvalidParameter("'name' must be an object with givenName and familyName.", field="name")
+    return {part.lower(): text_of(value, part) for part in ("givenName", "familyName") if part in value}

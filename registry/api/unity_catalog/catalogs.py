@@ -1,8 +1,9 @@
-"""Metastore, catalogs and schemas."""
+"""Catalogs and schemas."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -10,8 +11,10 @@ from rest_framework.views import APIView
 from registry.api.unity_catalog import shapes
 from registry.api.wire import actor_of, flag_of, number_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
+from registry.models import Securable
 from registry.services import catalogs, schemas
-from registry.services.securables import Changes, metastore
+from registry.services.browsing import browse_only
+from registry.services.securables import Changes
 
 
 def properties_in(parameters: dict[str, Any]) -> dict[str, Any] | None:
@@ -40,25 +43,27 @@ def changes_in(parameters: dict[str, Any]) -> Changes:
     )
 
 
-class MetastoreSummary(APIView):
-    """GET metastore_summary."""
+def browse_only_in(request: Request, rows: Sequence[Securable]) -> set[UUID] | None:
+    """Which of these the caller may only look at; None unless it asks with `include_browse`."""
+    if not flag_of(parameters_of(request), "include_browse"):
+        return None
+    return browse_only(actor=actor_of(request), securables=rows)
 
-    def get(self, request: Request) -> Response:  # noqa: ARG002
-        """Show the metastore."""
-        return object_response(shapes.metastore(metastore()))
+
+def _with_browse(
+    request: Request, rows: Sequence[Securable], shape: Callable[[Securable], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    found = browse_only_in(request, rows)
+    return [shape(row) if found is None else shapes.shown(shape(row), row, found) for row in rows]
 
 
-class MetastoreAssignment(APIView):
-    """GET current-metastore-assignment."""
-
-    def get(self, request: Request) -> Response:  # noqa: ARG002
-        """Say which metastore and default catalog this workspace has."""
-        return object_response(
-            {
-                "workspace_id": int(settings.WORKSPACE_ID),
-                "metastore_id": str(metastore().pk),
-                "default_catalog_name": settings.DEFAULT_CATALOG,
-            }
+def _check_isolation(parameters: dict[str, Any]) -> None:
+    mode = text_of(parameters, "isolation_mode")
+    if mode not in {"", "OPEN"}:
+        raise InvalidParameter(
+            f"'isolation_mode' is '{mode}': it can only be OPEN, because there is one workspace. "
+            "Use grants to say who sees the catalog.",
+            field="isolation_mode",
         )
 
 
@@ -84,7 +89,8 @@ class Catalogs(APIView):
             max_results=number_of(parameters, "max_results", default=0),
             page_token=text_of(parameters, "page_token"),
         )
-        return object_response({"catalogs": page.map(shapes.catalog), "next_page_token": page.next_page_token})
+        listed = _with_browse(request, page.items, shapes.catalog)
+        return object_response({"catalogs": listed, "next_page_token": page.next_page_token})
 
 
 class Catalog(APIView):
@@ -92,11 +98,14 @@ class Catalog(APIView):
 
     def get(self, request: Request, name: str) -> Response:
         """Show a catalog."""
-        return object_response(shapes.catalog(catalogs.get_catalog(actor=actor_of(request), name=name)))
+        catalog = catalogs.get_catalog(actor=actor_of(request), name=name)
+        return object_response(_with_browse(request, [catalog], shapes.catalog)[0])
 
     def patch(self, request: Request, name: str) -> Response:
         """Change a catalog."""
-        changes = changes_in(parameters_of(request))
+        parameters = parameters_of(request)
+        _check_isolation(parameters)
+        changes = changes_in(parameters)
         catalog = catalogs.update_catalog(actor=actor_of(request), name=name, changes=changes)
         return object_response(shapes.catalog(catalog))
 
@@ -131,7 +140,8 @@ class Schemas(APIView):
             max_results=number_of(parameters, "max_results", default=0),
             page_token=text_of(parameters, "page_token"),
         )
-        return object_response({"schemas": page.map(shapes.schema), "next_page_token": page.next_page_token})
+        listed = _with_browse(request, page.items, shapes.schema)
+        return object_response({"schemas": listed, "next_page_token": page.next_page_token})
 
 
 class Schema(APIView):
@@ -139,7 +149,8 @@ class Schema(APIView):
 
     def get(self, request: Request, full_name: str) -> Response:
         """Show a schema."""
-        return object_response(shapes.schema(schemas.get_schema(actor=actor_of(request), full_name=full_name)))
+        schema = schemas.get_schema(actor=actor_of(request), full_name=full_name)
+        return object_response(_with_browse(request, [schema], shapes.schema)[0])
 
     def patch(self, request: Request, full_name: str) -> Response:
         """Change a schema."""

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from registry.api.unity_catalog import shapes
-from registry.api.unity_catalog.catalogs import changes_in
+from registry.api.unity_catalog.catalogs import browse_only_in, changes_in
 from registry.api.wire import actor_of, flag_of, number_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
 from registry.services import aliases, model_versions, registered_models
@@ -53,9 +53,9 @@ class Models(APIView):
             max_results=number_of(parameters, "max_results", default=0),
             page_token=text_of(parameters, "page_token"),
         )
-        return object_response(
-            {"registered_models": page.map(shapes.registered_model), "next_page_token": page.next_page_token}
-        )
+        found = browse_only_in(request, [model.securable for model in page.items]) or set()
+        listed = [shapes.registered_model(model, browse_only=model.securable.pk in found) for model in page.items]
+        return object_response({"registered_models": listed, "next_page_token": page.next_page_token})
 
 
 class Model(APIView):

@@ -1,19 +1,22 @@
 """Grants, effective grants and tags, on any securable."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from registry.api.wire import actor_of, flag_of, object_response, parameters_of, text_of
+from registry.api.wire import actor_of, flag_of, number_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
 from registry.privileges import Privilege, SecurableType
 from registry.services import grants
 from registry.services.grants import Change, Held, parse_privilege
+from registry.services.paging import page_size
 from registry.services.tags import Tags, tag_securable, tag_version
 
 _ALSO = {"FUNCTION": SecurableType.REGISTERED_MODEL, "MODEL": SecurableType.REGISTERED_MODEL}
+_MOST_PRINCIPALS = 1000
 WIRE_TYPE = {SecurableType.REGISTERED_MODEL: "FUNCTION"}
 
 
@@ -98,17 +101,13 @@ class Permissions(APIView):
         return self._answer(request, securable_type, full_name, "")
 
     def _answer(self, request: Request, securable_type: str, full_name: str, principal: str) -> Response:
-        held = grants.list_grants(
-            actor=actor_of(request),
-            type_=parse_type(securable_type),
-            full_name=full_name,
-            principal=principal,
-        )
-        return object_response({"privilege_assignments": _direct(held)})
+        return object_response(_paged(request, _held(request, securable_type, full_name, principal), _direct))
 
 
 class EffectivePermissions(APIView):
     """GET effective-permissions/{securable_type}/{full_name}."""
+
+    key = "privilege_assignments"
 
     def get(self, request: Request, securable_type: str, full_name: str) -> Response:
         """Direct and inherited grants, each with its source."""
@@ -118,7 +117,45 @@ class EffectivePermissions(APIView):
             full_name=full_name,
             principal=text_of(parameters_of(request), "principal"),
         )
-        return object_response({"privilege_assignments": _effective(held)})
+        return object_response(_paged(request, held, _effective, key=self.key))
+
+
+class EffectiveAssignments(EffectivePermissions):
+    """GET effective-privilege-assignments/{securable_type}/{full_name}."""
+
+    key = "effective_privilege_assignments"
+
+
+class PrivilegeAssignments(APIView):
+    """GET privilege-assignments/{securable_type}/{full_name}."""
+
+    def get(self, request: Request, securable_type: str, full_name: str) -> Response:
+        """The direct grants."""
+        held = _held(request, securable_type, full_name, text_of(parameters_of(request), "principal"))
+        return object_response(_paged(request, held, _direct))
+
+
+def _held(request: Request, securable_type: str, full_name: str, principal: str) -> list[Held]:
+    return grants.list_grants(
+        actor=actor_of(request), type_=parse_type(securable_type), full_name=full_name, principal=principal
+    )
+
+
+def _paged(
+    request: Request,
+    held: list[Held],
+    shape: Callable[[list[Held]], list[dict[str, Any]]],
+    *,
+    key: str = "privilege_assignments",
+) -> dict[str, Any]:
+    """A page of assignments, one a principal; the token of a page is the number of those before it."""
+    parameters = parameters_of(request) if request.method == "GET" else {}
+    given = "page_size" if "page_size" in parameters else "max_results"
+    size = page_size(number_of(parameters, given, default=0), default=_MOST_PRINCIPALS, maximum=_MOST_PRINCIPALS)
+    start = number_of(parameters, "page_token", default=0)
+    assignments = shape(held)
+    more = str(start + size) if 0 <= start < len(assignments) - size else ""
+    return {key: assignments[max(0, start) : max(0, start) + size], "next_page_token": more}
 
 
 def _tag_changes(parameters: dict[str, Any]) -> Tags:

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from registry.models import ModelVersion, RegisteredModel, Securable, Table
+from registry.services.model_rows import related_rows
 
 
 def millis(moment: datetime | None) -> int | None:
@@ -20,9 +22,9 @@ def _history(row: Any) -> dict[str, Any]:
     }
 
 
-def tags(rows: Any) -> list[dict[str, str]]:
+def tags(row: Any) -> list[dict[str, str]]:
     """Tags as a list of keys and values."""
-    return [{"key": tag.key, "value": tag.value} for tag in rows.all()]
+    return [{"key": tag.key, "value": tag.value} for tag in related_rows(row, "tags")]
 
 
 def metastore(securable: Securable) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def catalog(securable: Securable) -> dict[str, Any]:
         "comment": securable.comment,
         "properties": securable.properties,
         "owner": securable.owner.name,
+        # There is one workspace, so every catalog is open to all of them.
         "isolation_mode": "OPEN",
         "metastore_id": str(securable.parent_id),
         **_history(securable),
@@ -75,6 +78,18 @@ def schema(securable: Securable) -> dict[str, Any]:
     }
 
 
+def shown(body: dict[str, Any], securable: Securable, browse_only: set[UUID]) -> dict[str, Any]:
+    """The same with `browse_only`, for a caller who asked which objects it may look at and not use."""
+    return {**body, "browse_only": securable.pk in browse_only}
+
+
+def _metastore_id(securable: Securable) -> str | None:
+    """The id of the metastore above a model or table. Reads the parents: select them with the row."""
+    schema = securable.parent
+    catalog = schema.parent if schema else None
+    return str(catalog.parent_id) if catalog else None
+
+
 def _place(securable: Securable) -> dict[str, str]:
     catalog_name, schema_name, _ = securable.full_name.split(".")
     return {"catalog_name": catalog_name, "schema_name": schema_name}
@@ -96,8 +111,14 @@ def table(row: Table) -> dict[str, Any]:
         "comment": securable.comment,
         "properties": securable.properties,
         "owner": securable.owner.name,
+        "metastore_id": _metastore_id(securable),
         **_history(securable),
     }
+
+
+def table_summary(row: Table) -> dict[str, Any]:
+    """A table's name and kind."""
+    return {"full_name": row.securable.full_name, "table_type": row.table_type}
 
 
 def registered_model(
@@ -114,8 +135,9 @@ def registered_model(
         "comment": securable.comment,
         "owner": securable.owner.name,
         "storage_location": f"dbfs:/Models/{securable.full_name.replace('.', '/')}",
-        "tags": tags(securable.tags),
+        "tags": tags(securable),
         "deployment_job_id": model.deployment_job_id,
+        "metastore_id": _metastore_id(securable),
         "browse_only": browse_only,
         **_history(securable),
     }
@@ -128,7 +150,7 @@ def registered_model(
                 "id": str(alias.pk),
                 **place,
             }
-            for alias in model.aliases.all()
+            for alias in related_rows(model, "aliases")
         ]
     return body
 
@@ -149,10 +171,11 @@ def model_version(version: ModelVersion, *, include_aliases: bool = True) -> dic
         "status_message": version.status_message,
         "comment": version.comment,
         "storage_location": f"dbfs:/Models/{securable.full_name.replace('.', '/')}/{version.version}",
-        "tags": tags(version.tags),
+        "tags": tags(version),
         "model_id": version.logged_model_id,
         "model_params": version.params,
         "model_metrics": version.metrics,
+        "metastore_id": _metastore_id(securable),
         "model_version_dependencies": {"dependencies": version.dependencies},
         **_history(version),
     }
@@ -165,6 +188,6 @@ def model_version(version: ModelVersion, *, include_aliases: bool = True) -> dic
                 "id": str(alias.pk),
                 **place,
             }
-            for alias in version.aliases.all()
+            for alias in related_rows(version, "aliases")
         ]
     return body
