@@ -37,13 +37,7 @@ def read_facts(version: ModelVersion) -> ModelFacts:
     Raises:
         UnusableModel: no MLmodel, one that cannot be read, or a signature without inputs or outputs.
     """
-    raw = read_small_file(version, MLMODEL, settings.MAX_MLMODEL_BYTES)
-    if raw is None:
-        raise UnusableModel(
-            "No MLmodel file was uploaded at the top of the version. Log the model with MLflow and register that."
-        )
-    mlmodel = _mapping(raw, MLMODEL)
-    signature = _signature_of(mlmodel)
+    mlmodel, signature = check_mlmodel(read_small_file(version, MLMODEL, settings.MAX_MLMODEL_BYTES))
     conda = read_small_file(version, "conda.yaml", _MAX_COMPANION_BYTES)
     requirements = read_small_file(version, "requirements.txt", _MAX_COMPANION_BYTES)
     channels = _channels_of(conda)
@@ -54,6 +48,20 @@ def read_facts(version: ModelVersion) -> ModelFacts:
         uses_defaults_channel="defaults" in channels,
         channels=channels,
     )
+
+
+def check_mlmodel(raw: bytes | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The content of an MLmodel file and the signature in it; None stands for a file that is not there.
+
+    Raises:
+        UnusableModel: there is none, it cannot be read, or has no signature with inputs and outputs.
+    """
+    if raw is None:
+        raise UnusableModel(
+            "No MLmodel file was uploaded at the top of the version. Log the model with MLflow and register that."
+        )
+    mlmodel = _mapping(raw, MLMODEL)
+    return mlmodel, _signature_of(mlmodel)
 
 
 def _mapping(raw: bytes, name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from registry.api.modelkeep import governance, operations, registrations
+from registry.api.modelkeep import governance, operations, registrations, transfers
 
 _PREFIX = r"^api/modelkeep/"
 _ID = r"(?P<operation_id>[^/]+)"
@@ -18,6 +18,8 @@ urlpatterns = [
         (f"operations/{_ID}/retry", operations.Retry),
         ("model-versions:register", registrations.Register),
         ("model-versions:copy", registrations.Copy),
+        ("imports", transfers.Imports),
+        ("archive", transfers.Archive),
         ("explain", governance.Explain),
         (rf"{_MODEL}/versions/(?P<version>[^/]+)/lineage", governance.Lineage),
         (f"{_MODEL}/alias-history", governance.AliasHistory),
