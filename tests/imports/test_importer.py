@@ -3,6 +3,7 @@
 import io
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -29,7 +30,7 @@ from registry.services.operation_runner import run_operation
 from registry.services.operations import request_cancel, retry_operation
 from registry.services.tokens import create_token
 from registry.storage.blobs import blob_store
-from tests.imports.conftest import INTO, UNSIGNED, grant
+from tests.imports.conftest import INTO, MLMODEL, UNSIGNED, grant
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +180,28 @@ def test_files_where_the_server_does_not_proxy_them(import_from, mlflow_server):
     assert (first["outcome"], second["outcome"]) == ("FAILED", "FAILED")
     assert "'s3' location" in first["reason"]
     assert "no files" in second["reason"] or "HTTP" in second["reason"]
+
+
+def test_files_of_runs_and_logged_models_that_the_server_reads_itself(import_from, mlflow_server):
+    """An experiment on a store of its own: nothing of it lies below mlflow-artifacts."""
+    name, store = f"direct-{uuid.uuid4().hex[:8]}", mlflow_server.folder / uuid.uuid4().hex
+    experiment = mlflow_server.ask("POST", "experiments/create", name=name, artifact_location=f"file://{store}")
+    experiment_id = experiment["experiment_id"]
+    run = mlflow_server.ask("POST", "runs/create", experiment_id=experiment_id)["run"]["info"]
+    logged = mlflow_server.ask("POST", "logged-models", experiment_id=experiment_id, name="model")["model"]["info"]
+    mlflow_server.ask("POST", "registered-models/create", name=name)
+    locations = [f"{run['artifact_uri']}/model", logged["artifact_uri"]]
+    for location in locations:
+        folder = Path(location.removeprefix("file://"))
+        (folder / "data").mkdir(parents=True)
+        (folder / "MLmodel").write_bytes(MLMODEL)
+        (folder / "data" / "w.bin").write_bytes(location.encode())
+    mlflow_server.version(name, locations[0], run_id=run["run_id"])
+    mlflow_server.version(name, f"models:/{logged['model_id']}", model_id=logged["model_id"])
+    result = import_from(mlflow_server.url, models=[name]).result
+    assert result["counts"]["imported"] == 2, result
+    for row in versions_of(name).values():
+        assert {file.path for file in row.files.all()} == {"MLmodel", "data/w.bin"}
 
 
 def test_rights_are_those_of_who_asks(import_from, people, mlflow_server, iris):
