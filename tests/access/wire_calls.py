@@ -128,11 +128,15 @@ def _unity_catalog() -> Iterable[tuple[SecurableType, Action, Request]]:
         yield kind, delete, Request("DELETE", f"{prefix}/{path}?force=true")
         tags = {"changes": {"add_tags": [{"key": "team", "value": "x"}]}}
         yield kind, tag[kind], Request("PATCH", f"{prefix}/securable-tags/{word}/{full_name}", tags)
+        entity = {"entity_type": path.partition("/")[0], "entity_name": full_name}
+        new = {**entity, "tag_key": "team", "tag_value": "x"}
+        yield kind, tag[kind], Request("POST", f"{prefix}/entity-tag-assignments", new)
         yield from _permissions(kind, f"{word}/{full_name}", Privilege.BROWSE)
     yield from _permissions(METASTORE, "METASTORE/metastore", Privilege.CREATE_CATALOG)
     schema = {"catalog_name": "<catalog>", "name": "fresh"}
     yield CATALOG, Action.CREATE_SCHEMA, Request("POST", f"{prefix}/schemas", schema)
     yield CATALOG, Action.READ_CATALOG, Request("GET", f"{prefix}/schemas?catalog_name=<catalog>")
+    yield CATALOG, Action.READ_CATALOG, Request("GET", f"{prefix}/table-summaries?catalog_name=<catalog>")
     fresh = {"catalog_name": "<catalog>", "schema_name": "<schema>", "name": "fresh"}
     query = "catalog_name=<catalog>&schema_name=<schema>"
     yield SCHEMA, Action.CREATE_MODEL, Request("POST", f"{prefix}/models", fresh)
@@ -166,6 +170,8 @@ def _permissions(
     body = {"changes": [{"principal": HEIR, "add": [privilege]}], "omit_permissions_in_response": True}
     yield kind, Action.READ_GRANTS, Request("GET", f"{prefix}/permissions/{path}")
     yield kind, Action.READ_GRANTS, Request("GET", f"{prefix}/effective-permissions/{path}")
+    yield kind, Action.READ_GRANTS, Request("GET", f"{prefix}/privilege-assignments/{path}")
+    yield kind, Action.READ_GRANTS, Request("GET", f"{prefix}/effective-privilege-assignments/{path}")
     yield kind, Action.GRANT, Request("PATCH", f"{prefix}/permissions/{path}", body)
 
 
