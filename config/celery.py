@@ -31,6 +31,7 @@ app.conf.update(
         "registry.wake_operations": {"queue": HOUSEKEEPING},
         "registry.reap_pending_versions": {"queue": HOUSEKEEPING},
         "registry.submit_artifact_sweep": {"queue": HOUSEKEEPING},
+        "registry.sweep_statements": {"queue": HOUSEKEEPING},
     },
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=200,
@@ -53,6 +54,11 @@ app.conf.update(
             "task": "registry.submit_artifact_sweep",
             "schedule": 3600.0,
             "options": {"expires": 3600},
+        },
+        "sweep statements": {
+            "task": "registry.sweep_statements",
+            "schedule": 600.0,
+            "options": {"expires": 600},
         },
     },
 )

@@ -75,16 +75,20 @@ TEMPLATES = [
     },
 ]
 
+_DATABASE = dj_database_url.parse(os.environ.get("DATABASE_URL", "postgres:///modelkeep"))
 DATABASES = {
     "default": {
-        **dj_database_url.parse(os.environ.get("DATABASE_URL", "postgres:///modelkeep")),
+        **_DATABASE,
         # One connection a worker thread, kept open: a request pays no connection set-up.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **_DATABASE.get("OPTIONS", {}),
+            # Statements that a connection repeats keep their plan. 0 behind a pooler that changes connections.
+            "prepare_threshold": _number("MODELKEEP_PREPARE_THRESHOLD", 3) or None,
+        },
     }
 }
-# Statements that a connection repeats keep their plan. 0 for a pooler that hands out another connection each time.
-DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = _number("MODELKEEP_PREPARE_THRESHOLD", 3) or None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "registry.Principal"
 LOGIN_URL = "/sign-in"
@@ -196,6 +200,8 @@ SQL_STATEMENT_SECONDS = _number("MODELKEEP_SQL_STATEMENT_SECONDS", 300)
 SQL_QUEUE_SECONDS = _number("MODELKEEP_SQL_QUEUE_SECONDS", 60)
 SQL_CONCURRENCY = _number("MODELKEEP_SQL_CONCURRENCY", 4)
 """How many queries run at a time for one web process; others wait in a queue for SQL_QUEUE_SECONDS."""
+SQL_CALLERS = _number("MODELKEEP_SQL_CALLERS", 16)
+"""How many calls to one web process may wait for a statement, each on a thread of its own."""
 SQL_STATEMENTS_PER_USER = _number("MODELKEEP_SQL_STATEMENTS_PER_USER", 8)
 SQL_MEMORY_BYTES = _number("MODELKEEP_SQL_MEMORY_BYTES", 1024**3)
 SQL_THREADS = _number("MODELKEEP_SQL_THREADS", 2)
@@ -204,7 +210,7 @@ SQL_MAX_RESULT_ROWS = _number("MODELKEEP_SQL_MAX_RESULT_ROWS", 1_000_000)
 SQL_MAX_RESULT_BYTES = _number("MODELKEEP_SQL_MAX_RESULT_BYTES", 256 * 1024**2)
 SQL_MAX_INLINE_BYTES = _number("MODELKEEP_SQL_MAX_INLINE_BYTES", 25 * 1024**2)
 SQL_MAX_TABLE_FILE_BYTES = _number("MODELKEEP_SQL_MAX_TABLE_FILE_BYTES", 4 * 1024**3)
-SQL_MAX_AUDIT_ROWS = _number("MODELKEEP_SQL_MAX_AUDIT_ROWS", 500_000)
+SQL_MAX_AUDIT_ROWS = _number("MODELKEEP_SQL_MAX_AUDIT_ROWS", 200_000)
 """How many rows of system.access.audit one statement may look at; a condition on event_date makes them fewer."""
 SQL_RESULT_SECONDS = _number("MODELKEEP_SQL_RESULT_SECONDS", 3600)
 

@@ -48,9 +48,7 @@ def split_model_name(full_name: object, *, field: str = "name") -> tuple[str, st
         InvalidParameter: not three levels (the message holds the words that stock clients look for).
     """
     if not isinstance(full_name, str) or not full_name.strip():
-        raise InvalidParameter(
-            f"'{field}' is required: the model's name as catalog.schema.model.", field=field
-        )
+        raise InvalidParameter(f"'{field}' is required: the model's name as catalog.schema.model.", field=field)
     parts = full_name.strip().split(".")
     if settings.DEFAULT_CATALOG and len(parts) < 3:
         defaults = [settings.DEFAULT_CATALOG, settings.DEFAULT_SCHEMA]
@@ -85,9 +83,7 @@ def check_alias(alias: object) -> str:
     if not isinstance(alias, str) or not alias:
         raise InvalidParameter("'alias' is required: give the alias a name.", field="alias")
     if len(alias) > settings.MAX_ALIAS_LENGTH:
-        raise InvalidParameter(
-            f"'alias' is longer than {settings.MAX_ALIAS_LENGTH} characters.", field="alias"
-        )
+        raise InvalidParameter(f"'alias' is longer than {settings.MAX_ALIAS_LENGTH} characters.", field="alias")
     if not _ALIAS.fullmatch(alias):
         raise InvalidParameter(
             f"'alias' is {alias!r}: use letters, digits, underscores and dashes only.", field="alias"
@@ -110,9 +106,7 @@ def check_tag_key(key: object) -> str:
     if not isinstance(key, str) or not key.strip():
         raise InvalidParameter("'key' is required: give the tag a key.", field="key")
     if len(key) > settings.MAX_TAG_KEY_LENGTH:
-        raise InvalidParameter(
-            f"Tag key is longer than {settings.MAX_TAG_KEY_LENGTH} characters.", field="key"
-        )
+        raise InvalidParameter(f"Tag key is longer than {settings.MAX_TAG_KEY_LENGTH} characters.", field="key")
     if key != key.strip():
         raise InvalidParameter(f"Tag key {key!r} must not begin or end with a space.", field="key")
     # MLflow's own clients mark models with keys such as mlflow.prompt.is_prompt.
@@ -134,9 +128,7 @@ def check_tag_value(value: object) -> str:
     """
     text = "" if value is None else str(value)
     if len(text) > settings.MAX_TAG_VALUE_LENGTH:
-        raise InvalidParameter(
-            f"Tag value is longer than {settings.MAX_TAG_VALUE_LENGTH} characters.", field="value"
-        )
+        raise InvalidParameter(f"Tag value is longer than {settings.MAX_TAG_VALUE_LENGTH} characters.", field="value")
     return text
 
 

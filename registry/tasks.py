@@ -10,6 +10,7 @@ from registry.services.operation_delivery import RUN_TASK
 from registry.services.operation_handlers import submit_artifact_sweep
 from registry.services.operation_runner import run_operation
 from registry.services.operation_sweep import wake_operations
+from registry.services.sql_statements import sweep_statements
 
 
 @shared_task(name=RUN_TASK, bind=True)
@@ -34,3 +35,9 @@ def reap_pending_versions_task() -> None:
 def submit_artifact_sweep_task() -> None:
     """Ask for a sweep of the artifacts, unless one is waiting or running."""
     submit_artifact_sweep()
+
+
+@shared_task(name="registry.sweep_statements")
+def sweep_statements_task() -> None:
+    """Take away the results of statements that have expired, and the files of tables that are gone."""
+    sweep_statements()

@@ -41,9 +41,7 @@ def set_alias(*, actor: Actor, name: object, alias: object, version: object) -> 
         raise InvalidParameter(
             f"Version {number} has failed to register: an alias cannot point at it.", field="version"
         )
-    found = (
-        ModelAlias.objects.select_related("version").filter(model=model, key=lookup_key(alias_name)).first()
-    )
+    found = ModelAlias.objects.select_related("version").filter(model=model, key=lookup_key(alias_name)).first()
     before = found.version.version if found else None
     if found is None:
         _check_count(model)

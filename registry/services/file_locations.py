@@ -232,6 +232,18 @@ def _logged_model_place(parsed: RunPath) -> TreePlace | None:
     )
 
 
+def overlaid_tree(tree: str) -> str:
+    """Where the file at a path below the tracking root really lies: one that a run lacks may be its logged model's.
+
+    Stays in the experiment that the path names, on which the caller has checked the right.
+    """
+    experiment_id, run_id, folder, path = [*tree.split("/", 3), "", "", ""][:4]
+    if folder != "artifacts" or not path or _is_file(tree):
+        return tree
+    below = _logged_model_place(RunPath(experiment_id, run_id, path))
+    return below.path if below is not None and _is_file(below.path) else tree
+
+
 def _is_file(tree: str) -> bool:
     try:
         return not tree_store().stat(tree).is_directory

@@ -56,9 +56,7 @@ def _edges_of_inputs(inputs: Iterable[Mapping[str, Any]]) -> Iterable[Edge]:
         dataset = dataset_input.get("dataset", {})
         source = _json(dataset.get("source"))
         table = source.get("delta_table_name") if dataset.get("source_type") == _DELTA else None
-        context = [
-            t.get("value") for t in dataset_input.get("tags", []) if t.get("key") == "mlflow.data.context"
-        ]
+        context = [t.get("value") for t in dataset_input.get("tags", []) if t.get("key") == "mlflow.data.context"]
         details = {
             "digest": dataset.get("digest", ""),
             "source_type": dataset.get("source_type", ""),
@@ -128,9 +126,7 @@ def _governed_tables(names: set[str]) -> dict[str, Securable]:
     if not keys:
         return {}
     last_parts = {key.rpartition(".")[2] for key in keys}
-    rows = Securable.objects.filter(type=SecurableType.TABLE, key__in=last_parts).select_related(
-        "parent__parent"
-    )
+    rows = Securable.objects.filter(type=SecurableType.TABLE, key__in=last_parts).select_related("parent__parent")
     return {lookup_key(row.full_name): row for row in rows if lookup_key(row.full_name) in keys}
 
 

@@ -104,9 +104,7 @@ def delete_schema(*, actor: Actor, full_name: str, force: bool = False) -> None:
     inside = Securable.objects.filter(parent=schema)
     count = inside.count()
     if count and not force:
-        raise Conflict(
-            f"Schema '{schema.full_name}' holds {count} objects. Delete them first, or set force=true."
-        )
+        raise Conflict(f"Schema '{schema.full_name}' holds {count} objects. Delete them first, or set force=true.")
     record(
         actor=actor,
         action=Action.DELETE_SCHEMA,

@@ -38,9 +38,7 @@ def ensure_builtins() -> None:
     )
     if Securable.objects.filter(type=SecurableType.CATALOG).exists():
         return
-    catalog = Securable.objects.create(
-        type=SecurableType.CATALOG, **_fields(WORKSPACE_CATALOG, metastore, admins)
-    )
+    catalog = Securable.objects.create(type=SecurableType.CATALOG, **_fields(WORKSPACE_CATALOG, metastore, admins))
     schema = Securable.objects.create(type=SecurableType.SCHEMA, **_fields(DEFAULT_SCHEMA, catalog, admins))
     for securable, (_, privileges) in zip((catalog, schema), _OPEN_TO_ALL, strict=True):
         Grant.objects.bulk_create(

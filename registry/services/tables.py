@@ -175,7 +175,5 @@ def delete_table(*, actor: Actor, full_name: str) -> None:
     securable = find_for(
         actor=actor, type_=SecurableType.TABLE, full_name=full_name, action=Action.DELETE_TABLE, lock=True
     )
-    record(
-        actor=actor, action=Action.DELETE_TABLE, securable=securable, before={"owner": securable.owner.name}
-    )
+    record(actor=actor, action=Action.DELETE_TABLE, securable=securable, before={"owner": securable.owner.name})
     securable.delete()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 
-from registry.api.tracking.calls import Call, body_chunks, check_artifact_path, query_parameters
+from registry.api.tracking.calls import Call, body_chunks, check_artifact_path, query_parameters, target_path
 from registry.api.tracking.forwarding import (
     forward_file,
     forward_get,
@@ -17,12 +17,15 @@ from registry.api.tracking.forwarding import (
 from registry.errors import TooLarge
 from registry.models import ExperimentLevel
 from registry.services.experiments import record_write, require_level
+from registry.services.file_locations import overlaid_tree
+
+_FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 def download(call: Call) -> HttpResponseBase:
     """Stream a file; the first segment of its path is the experiment."""
     _require_path(call, call.in_path["artifact_path"], ExperimentLevel.CAN_READ)
-    return keep_from_running(forward_file(call))
+    return keep_from_running(forward_file(_overlaid(call)))
 
 
 def upload(call: Call) -> HttpResponse:
@@ -30,7 +33,14 @@ def upload(call: Call) -> HttpResponse:
     _require_path(call, call.in_path["artifact_path"], ExperimentLevel.CAN_EDIT)
     if int(call.request.headers.get("Content-Length") or 0) > settings.MAX_FILE_BYTES:
         raise TooLarge(f"The file is larger than {settings.MAX_FILE_BYTES} bytes.")
-    return forward_upload(call, _limited(call, settings.MAX_FILE_BYTES))
+    return forward_upload(_overlaid(call), _limited(call, settings.MAX_FILE_BYTES))
+
+
+def _overlaid(call: Call) -> Call:
+    """The call, pointed at the logged model's file where the run itself has none of that name."""
+    path = check_artifact_path(call.in_path["artifact_path"])
+    found = overlaid_tree(path)
+    return call if found == path else replace(call, target=target_path(f"{_FILES}/{found}"))
 
 
 def _limited(call: Call, limit: int) -> Iterator[bytes]:

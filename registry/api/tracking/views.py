@@ -3,6 +3,7 @@
 import logging
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 
 from registry.api.authentication import authenticate
@@ -10,7 +11,7 @@ from registry.api.tracking import pages
 from registry.api.tracking.calls import Call, canonical_path, target_path
 from registry.api.tracking.routes import find_route
 from registry.api.wire import error_response, not_found
-from registry.errors import ErrorCode, ModelkeepError, Unauthenticated
+from registry.errors import ErrorCode, ModelkeepError, PasswordChangeRequired, Unauthenticated
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ def proxy(request: HttpRequest) -> HttpResponseBase:
         return _handle(request)
     except Unauthenticated as error:
         return pages.sign_in(request) if _is_page(request) else error_response(error)
+    except PasswordChangeRequired as error:
+        return redirect("password") if _is_page(request) else error_response(error)
     except Exception as error:
         if _is_page(request) and getattr(error, "code", None) == ErrorCode.TEMPORARILY_UNAVAILABLE:
             return HttpResponse(_STARTING_PAGE, status=503, headers={"Retry-After": "3"})
