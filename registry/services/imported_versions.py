@@ -35,6 +35,7 @@ from registry.services.model_lookup import find_model, find_model_for
 from registry.services.model_versions import complete_version, fail_version
 from registry.services.registered_models import create_model
 from registry.services.securables import find_for, touch
+from registry.services.tag_policies import check_governed
 from registry.storage.blobs import blob_store
 
 _MAX_SOURCE = 2000
@@ -168,11 +169,11 @@ def _make(model: RegisteredModel, new: ImportedVersion, *, actor: Actor) -> Mode
         touched_at=now,
     )
     # At once, not one by one: imports are many, and a new version has no tags to merge with.
+    tags = {check_tag_key(key): check_tag_value(value) for key, value in new.tags.items()}
+    check_governed(actor, wanted=tags)
     ModelVersionTag.objects.bulk_create(
-        ModelVersionTag(
-            version=version, key=check_tag_key(key), value=check_tag_value(value), updated_by=actor.principal
-        )
-        for key, value in new.tags.items()
+        ModelVersionTag(version=version, key=key, value=value, updated_by=actor.principal)
+        for key, value in tags.items()
     )
     record_origin(version, actor=actor, inputs=new.inputs, header=new.lineage)
     return version
