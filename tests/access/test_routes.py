@@ -43,7 +43,6 @@ OPEN = {
     "/oidc/v1/token/": "where a service principal gets a token: its secret is the credential",
     "/oidc/.well-known/oauth-authorization-server": "where to get a token",
     "/oidc/.well-known/oauth-authorization-server/": "where to get a token",
-    "/_sql/x": "the link is the credential: an unsigned one is refused with 403, whoever sends it",
     "/mlflow": "leads to the UI, which asks one to sign in",
     "/ml/experiments/1": "leads to the UI, which asks one to sign in",
     f"/ml/experiments/1/runs/{SAMPLES['run_id']}": "leads to the UI, which asks one to sign in",

@@ -12,7 +12,6 @@ from registry.services import files, multipart_uploads
 from registry.services.actors import Actor
 from registry.storage.parts import Part
 
-
 _JSON = "application/json"
 
 
