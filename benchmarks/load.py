@@ -6,13 +6,17 @@ import contextlib
 import http.client
 import itertools
 import multiprocessing
+import os
 import socket
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
+
+from config.stack import processes
 
 PROCESSES = 2
 
@@ -24,6 +28,8 @@ class Task:
     port: int
     paths: Sequence[str]
     token: str = ""
+    pids: tuple[int, ...] = ()
+    """Whose processor time answers cost: the server's and its database's."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Window:
 
     latencies: list[float]
     seconds: float
+    cpu: float
+    """Seconds of processor time that it cost the server and the database."""
 
     @property
     def rate(self) -> float:
@@ -39,10 +47,25 @@ class Window:
         return len(self.latencies) / self.seconds
 
     @property
+    def cost(self) -> float:
+        """Processor time of one answer in milliseconds."""
+        return 1000 * self.cpu / len(self.latencies)
+
+    @property
     def median(self) -> float:
         """Median latency in milliseconds."""
         found = sorted(self.latencies)
         return 1000 * found[len(found) // 2]
+
+
+def processor_time(pids: Sequence[int]) -> float:
+    """Seconds of processor time that these processes and all below them have taken, ended children included."""
+    ticks = 0
+    for pid in {member for root in pids for member in processes.tree(root)}:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Generator:
@@ -63,6 +86,7 @@ class Generator:
             RuntimeError: an answer other than 200.
         """
         share = [clients // PROCESSES + (number < clients % PROCESSES) for number in range(PROCESSES)]
+        before = processor_time(task.pids)
         busy = [(pipe, count) for pipe, count in zip(self._pipes, share, strict=True) if count]
         for pipe, count in busy:
             pipe.send((task, count, seconds))
@@ -74,7 +98,7 @@ class Generator:
                 raise RuntimeError(found)  # noqa: TRY004  (the answer is wrong, not its type)
             latencies += found
             longest = max(longest, took)
-        return Window(latencies, longest)
+        return Window(latencies, longest, processor_time(task.pids) - before)
 
 
 def _serve(pipe: Connection, number: int) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import os
 import random
 import statistics
 import tempfile
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from benchmarks.load import Generator, Task
+from benchmarks.load import Generator, Task, Window
 from benchmarks.rows import BIG_MODEL, ModelRow, Sizes, models, schema_name
 from benchmarks.seed import ALIAS, NARROW_MODELS, READER_SCHEMA, People, seed_mlflow, seed_ours
 from benchmarks.servers import Server, migrate, start_mlflow, start_ours, start_postgres
@@ -55,12 +54,18 @@ class Stage:
     sizes: Sizes
     ours: Server
     mlflow: Server
+    database: int
+    """The process of the PostgreSQL that both work on."""
 
     def our(self, path: str | Sequence[str], token: str = PEOPLE.admin) -> Task:
-        return Task(self.ours.port, [path] if isinstance(path, str) else list(path), token)
+        return self._task(self.ours, path, token)
 
     def their(self, path: str | Sequence[str]) -> Task:
-        return Task(self.mlflow.port, [path] if isinstance(path, str) else list(path))
+        return self._task(self.mlflow, path, "")
+
+    def _task(self, server: Server, path: str | Sequence[str], token: str) -> Task:
+        paths = [path] if isinstance(path, str) else list(path)
+        return Task(server.port, paths, token, (server.process.pid, self.database))
 
 
 def main() -> None:
@@ -79,8 +84,8 @@ def main() -> None:
         large, small = stages(folder, quick=given.quick, workers=given.workers)
         check(large)
         check(small)
-        print("\nAnswers agree. Medians over the rounds; ratio: ours to mlflow server, in requests a second.\n")
-        print(f"{'':44}{'clients':>8}  {'req/s (p50 ms)'}")
+        print("Both answer the same. Medians over the rounds: answers a second, latency, processor time of an answer")
+        print("(server and database together). Ratios above 1 are in our favour, but those of latencies of our own.")
         generator = Generator()
         for case in cases(large, small):
             if given.only in case.title:
@@ -99,14 +104,15 @@ def mib(server: Server) -> str:
 
 def stages(folder: Path, *, quick: bool, workers: int) -> tuple[Stage, Stage]:
     """Both sets of rows with their servers; what an earlier run left in the folder is used again."""
-    sockets = start_postgres(folder)
+    sockets, database = start_postgres(folder)
     sizes = Sizes(models=10_000, versions=20_000) if quick else Sizes()
-    large = _stage("large", folder, sockets, sizes, workers)
-    small = _stage("small", folder, sockets, Sizes(models=sizes.models // 10, versions=1_000), workers)
+    large = _stage("large", folder, sockets, database, sizes, workers)
+    few = Sizes(models=sizes.models // 10, versions=1_000)
+    small = _stage("small", folder, sockets, database, few, workers)
     return large, small
 
 
-def _stage(name: str, folder: Path, sockets: Path, sizes: Sizes, workers: int) -> Stage:
+def _stage(name: str, folder: Path, sockets: Path, database: int, sizes: Sizes, workers: int) -> Stage:
     ours_url = postgres.url(sockets, f"ours_{name}")
     peer = postgres.url(sockets, f"mlflow_{name}")
     mark = folder / f"{name}.{sizes.models}.{sizes.versions}"
@@ -123,7 +129,7 @@ def _stage(name: str, folder: Path, sockets: Path, sizes: Sizes, workers: int) -
         seed_mlflow(peer, sizes)
         print(f"{name}: ours filled in {middle - began:.0f} s, MLflow's in {time.monotonic() - middle:.0f} s")
         mark.touch()
-    return Stage(sizes, start_ours(f"ours-{name}", folder, ours_url, workers=workers), mlflow)
+    return Stage(sizes, start_ours(f"ours-{name}", folder, ours_url, workers=workers), mlflow, database)
 
 
 # --- What is asked ----------------------------------------------------------------------------------------
@@ -301,42 +307,43 @@ def agree(ours: Any, theirs: Any, where: str = "") -> None:
 
 def measure(generator: Generator, case: Case, *, clients: int, rounds: int, seconds: float) -> None:
     """Windows of every target in turn, and one line of medians."""
-    rates: dict[str, list[float]] = {name: [] for name in case.tasks}
-    medians: dict[str, list[float]] = {name: [] for name in case.tasks}
+    windows: dict[str, list[Window]] = {name: [] for name in case.tasks}
     for task in case.tasks.values():
         generator.window(task, clients=clients, seconds=0.3)
     for turn in range(rounds):
         order = list(case.tasks.items())
         for name, task in order[turn % len(order) :] + order[: turn % len(order)]:
-            window = generator.window(task, clients=clients, seconds=seconds)
-            rates[name].append(window.rate)
-            medians[name].append(window.median)
-    cells = [
-        f"{name} {statistics.median(rates[name]):.0f} ({statistics.median(medians[name]):.1f})" for name in case.tasks
-    ]
-    print(f"{case.title:44}{clients:>8}  {' | '.join(cells)}   {' '.join(ratios(rates, medians))}", flush=True)
+            windows[name].append(generator.window(task, clients=clients, seconds=seconds))
+    print(f"\n{case.title}, {clients} client{'s' if clients > 1 else ''}")
+    for name, found in windows.items():
+        rate, latency, cost = (statistics.median(getattr(each, what) for each in found) for what in FIGURES)
+        print(
+            f"  {name:14}{rate:8.0f}/s {latency:9.1f} ms {cost:9.2f} ms cpu   {comparison(name, windows)}", flush=True
+        )
 
 
-def ratios(rates: dict[str, list[float]], medians: dict[str, list[float]]) -> list[str]:
-    """Each target against the last one: in requests a second, or in latency where it is the same server."""
-    *others, last = rates
-    if last in {"mlflow", "mlflow 10k"}:
-        found = [_ratio(rates[name], rates[_peer(name)]) for name in others if not name.startswith("mlflow")]
-        if last == "mlflow 10k":
-            found.append("latency 100k/10k " + _ratio(medians["ours 100k"], medians["ours 10k"]))
-        return found
-    return [f"latency {name}/{last} " + _ratio(medians[name], medians[last]) for name in others]
+FIGURES = ("rate", "median", "cost")
 
 
-def _peer(name: str) -> str:
-    return name.replace("ours, uc", "ours").replace("ours", "mlflow")
+def comparison(name: str, windows: dict[str, list[Window]]) -> str:
+    """Ours against the other product, in answers a second and in processor time; or against the last of our own."""
+    last = list(windows)[-1]
+    if name.startswith("mlflow"):
+        return ""
+    if last.startswith("mlflow"):
+        peer = name.replace("ours, uc", "ours").replace("ours", "mlflow")
+        text = f"rate {_ratio(windows, name, peer, 'rate')}  cpu {_ratio(windows, peer, name, 'cost')}"
+        if name == "ours 100k":
+            text += f"  latency to 10k {_ratio(windows, name, 'ours 10k', 'median')}"
+        return text
+    return f"latency to {last} {_ratio(windows, name, last, 'median')}" if name != last else ""
 
 
-def _ratio(one: list[float], other: list[float]) -> str:
-    found = [a / b for a, b in zip(one, other, strict=True)]
+def _ratio(windows: dict[str, list[Window]], name: str, other: str, figure: str) -> str:
+    pairs = zip(windows[name], windows[other], strict=True)
+    found = [getattr(one, figure) / getattr(two, figure) for one, two in pairs]
     return f"x{statistics.median(found):.2f} [{min(found):.2f}..{max(found):.2f}]"
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     main()

@@ -76,17 +76,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(30)
 
 
-def start_postgres(folder: Path) -> Path:
-    """The embedded PostgreSQL with the product's own settings; the folder of its socket."""
+def start_postgres(folder: Path) -> tuple[Path, int]:
+    """The embedded PostgreSQL with the product's own settings: the folder of its socket, and its process."""
     account = database_account()
     data, sockets = folder / "postgres", folder / "sockets"
     postgres.initialise(data, account=account)
     postgres.prepare_sockets(sockets, account=account)
     command = postgres.server_command(data, sockets, settings=("max_connections=300", "jit=off"))
-    _start(
+    process = _start(
         "postgres", command, folder, ready=lambda: postgres.answers(sockets), env={}, account=account, stop_signal=2
     )
-    return sockets
+    return sockets, process.pid
 
 
 def _environment(folder: Path, database: str) -> dict[str, str]:

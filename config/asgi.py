@@ -4,12 +4,14 @@ Threads keep their database connection, stream request bodies without spooling t
 chunk; Django's own ASGI handler does none of the three for synchronous views.
 """
 
+import gc
 import json
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi import WSGIResponder
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -21,15 +23,61 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 THREADS = int(os.environ.get("MODELKEEP_WEB_THREADS", "32"))
-# The adapter and Django describe the same protocols with different types.
-_adapter: Any = WSGIMiddleware(cast("Any", django_application), workers=THREADS)
-_django: Callable[[Scope, Receive, Send], Awaitable[None]] = _adapter
+_executor = ThreadPoolExecutor(thread_name_prefix="django", max_workers=THREADS)
+_SEND_QUEUE = 10
+# What start-up made stays: the collector need not look at it again and again.
+gc.freeze()
+
+
+class _Responder(WSGIResponder):
+    """Streams an answer chunk by chunk as the adapter does, but hands a whole one over at once.
+
+    The adapter waits for the event loop at every message: for a small answer that takes longer than making it.
+    """
+
+    _head: Any
+
+    def start_response(self, status: str, response_headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """Keep the head until the kind of the answer is known."""
+        self.exc_info = exc_info
+        headers = [
+            (name.strip().encode("latin1").lower(), value.strip().encode("latin1"))
+            for name, value in response_headers
+        ]
+        self._head = {"type": "http.response.start", "status": int(status.split(" ", 1)[0]), "headers": headers}
+
+    def wsgi(self, environ: Any, start_response: Any) -> None:
+        """Run Django on this thread; the head and a whole body leave without waiting."""
+        response = self.app(environ, start_response)
+        try:
+            if getattr(response, "streaming", True):
+                self.send(self._head)
+                for chunk in response:
+                    self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+                self.send({"type": "http.response.body", "body": b""})
+            else:
+                body = {"type": "http.response.body", "body": b"".join(response)}
+                self.loop.call_soon_threadsafe(self._hand_over, self._head, body)
+        finally:
+            getattr(response, "close", lambda: None)()
+
+    def _hand_over(self, *messages: dict[str, Any]) -> None:
+        for message in messages:
+            self.send_queue.put_nowait(message)
+
+
+async def _django(scope: Scope, receive: Receive, send: Send) -> None:
+    # The adapter and Django describe the same protocols with different types.
+    respond: Any = _Responder(cast("Any", django_application), _executor, _SEND_QUEUE)
+    await respond(scope, receive, send)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer discovery at once (clients ask before every call), hand the rest to Django."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
     elif scope["path"] == "/.well-known/databricks-config" and scope["method"] in {"GET", "HEAD"}:
         await _discovery(scope, send)
     else:

@@ -276,16 +276,21 @@ def _visible_leaves(actor: Actor, type_: SecurableType, within: Collection[UUID]
 
 
 _SCHEMAS = """
-SELECT id, owns_schema, owns_catalog, on_schema, on_catalog FROM (
-    SELECT h.id, h.owner_id = ANY(actor.ids) AS owns_schema, c.owner_id = ANY(actor.ids) AS owns_catalog,
-           ARRAY(SELECT g.privilege FROM registry_grant g
-                 WHERE g.securable_id = h.id AND g.principal_id = ANY(actor.ids)) AS on_schema,
-           ARRAY(SELECT g.privilege FROM registry_grant g
-                 WHERE g.securable_id = c.id AND g.principal_id = ANY(actor.ids)) AS on_catalog
-    FROM (SELECT %s::bigint[] AS ids) actor, registry_securable h JOIN registry_securable c ON c.id = h.parent_id
-    WHERE h.type = 'SCHEMA'
-) found
-WHERE owns_schema OR owns_catalog OR on_schema <> '{}' OR on_catalog <> '{}'
+WITH actor AS (SELECT %s::bigint[] AS ids), held AS MATERIALIZED (
+    SELECT g.securable_id, array_agg(g.privilege) AS privileges
+    FROM registry_grant g JOIN registry_securable container ON container.id = g.securable_id
+    WHERE g.principal_id = ANY((SELECT ids FROM actor)::bigint[]) AND container.type IN ('SCHEMA', 'CATALOG')
+    GROUP BY g.securable_id
+)
+SELECT h.id, h.owner_id = ANY(actor.ids), c.owner_id = ANY(actor.ids),
+       coalesce(on_schema.privileges, '{}'), coalesce(on_catalog.privileges, '{}')
+FROM actor, registry_securable h JOIN registry_securable c ON c.id = h.parent_id
+LEFT JOIN held on_schema ON on_schema.securable_id = h.id
+LEFT JOIN held on_catalog ON on_catalog.securable_id = c.id
+WHERE h.type = 'SCHEMA' AND (
+    h.owner_id = ANY(actor.ids) OR c.owner_id = ANY(actor.ids)
+    OR on_schema.securable_id IS NOT NULL OR on_catalog.securable_id IS NOT NULL
+)
 """
 
 

@@ -108,7 +108,7 @@ def models_with_ids(ids: Sequence[Any], *, shown: bool = True) -> list[Registere
 
 
 def _models(rows: Sequence[tuple[Any, ...]], *, shown: bool) -> list[RegisteredModel]:
-    people = _people(rows, _SECURABLE) if shown else {}
+    people = _people(rows, _SECURABLE, {}) if shown else {}
     containers: dict[UUID, Securable] = {}
     return [_model(row, people, containers, shown=shown) for row in rows]
 
@@ -169,7 +169,10 @@ def versions_with_ids(ids: Sequence[Any], *, model: RegisteredModel | None = Non
 def newest_versions(models: Sequence[RegisteredModel]) -> dict[Any, ModelVersion]:
     """The newest version of each of these models, by the model's id. Two queries."""
     rows = fetch(_VERSION_IN_LIST + _NEWEST, [[model.pk for model in models]])
-    return {version.model_id: version for version in _versions(rows, _VERSION, models)}
+    securables = [model.securable for model in models]
+    # Mostly the same people: where the models were read with theirs, they are not read again.
+    known = {id_: person for securable in securables for id_, person in _people_of(securable)}
+    return {version.model_id: version for version in _versions(rows, _VERSION, models, known)}
 
 
 def _only(rows: Sequence[tuple[Any, ...]], model: RegisteredModel) -> ModelVersion | None:
@@ -177,9 +180,12 @@ def _only(rows: Sequence[tuple[Any, ...]], model: RegisteredModel) -> ModelVersi
 
 
 def _versions(
-    rows: Sequence[tuple[Any, ...]], names: Sequence[str], models: Iterable[RegisteredModel]
+    rows: Sequence[tuple[Any, ...]],
+    names: Sequence[str],
+    models: Iterable[RegisteredModel],
+    known: Mapping[int, Principal] | None = None,
 ) -> list[ModelVersion]:
-    people = _people(rows, names)
+    people = _people(rows, names, known or {})
     by_id = {model.pk: model for model in models}
     return [_version(row, names, people, by_id) for row in rows]
 
@@ -212,9 +218,15 @@ def _alias_of_version(item: Sequence[Any], version: ModelVersion) -> ModelAlias:
 def _take(rest: Any, names: Iterable[str]) -> dict[str, Any]:
     """The next columns of a row."""
     values = dict(zip(names, rest, strict=False))
-    for name in _JSON & values.keys():
-        values[name] = json.loads(values[name])
+    for name in _JSON:
+        if name in values:
+            values[name] = _loaded(values[name])
     return values
+
+
+def _loaded(text: str) -> Any:
+    # Most of them are empty.
+    return [] if text == "[]" else {} if text == "{}" else json.loads(text)
 
 
 def _listed(text: str | None) -> list[list[Any]]:
@@ -241,11 +253,20 @@ def _related(values: Mapping[str, Any], people: Mapping[int, Principal], names: 
     return {name: people.get(values[f"{name}_id"]) for name in names}
 
 
-def _people(rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> dict[int, Principal]:
-    """Everybody who owns, made or changed one of the rows. One query, none without rows."""
+def _people_of(securable: Securable) -> Iterable[tuple[int, Principal]]:
+    for name in ("owner", "created_by", "updated_by"):
+        read = getattr(Securable, name).is_cached(securable)
+        if read and (person := getattr(securable, name)) is not None:
+            yield person.pk, person
+
+
+def _people(
+    rows: Sequence[tuple[Any, ...]], names: Sequence[str], known: Mapping[int, Principal]
+) -> Mapping[int, Principal]:
+    """Everybody who owns, made or changed one of the rows. One query, none when all are known."""
     places = [names.index(name) for name in ("owner_id", "created_by_id", "updated_by_id") if name in names]
-    ids = {row[place] for row in rows for place in places} - {None}
+    ids = {row[place] for row in rows for place in places} - {None} - known.keys()
     if not ids:
-        return {}
+        return known
     found = (dict(zip(_PRINCIPAL, row, strict=True)) for row in fetch(_PRINCIPALS, [sorted(ids)]))
-    return {values["id"]: instance(Principal, values) for values in found}
+    return {**known, **{values["id"]: instance(Principal, values) for values in found}}
