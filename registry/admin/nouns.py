@@ -3,6 +3,24 @@
 It is no part of the package's own import: Django finds the site's class inside this package, before there is a site.
 """
 
-from registry.admin import artifacts, audit, experiments, operations, principals, registered_models, securables
+from registry.admin import (
+    artifacts,
+    audit,
+    experiments,
+    operations,
+    principals,
+    registered_models,
+    securables,
+    workspace,
+)
 
-__all__ = ["artifacts", "audit", "experiments", "operations", "principals", "registered_models", "securables"]
+__all__ = [
+    "artifacts",
+    "audit",
+    "experiments",
+    "operations",
+    "principals",
+    "registered_models",
+    "securables",
+    "workspace",
+]
