@@ -187,6 +187,7 @@ def _single_reads(stage: Stage) -> list[Case]:
         by_name,
         Case("get by name, as http.client acknowledges", late),
         compare("R1 get by alias", "registered-models/alias", names, alias=ALIAS),
+        compare("get version", "model-versions/get", names, version="1"),
         compare("R1 get by alias, of 200k versions", "registered-models/alias", [BIG_MODEL], alias=ALIAS),
     ]
 
