@@ -1,6 +1,6 @@
 """Deleting models for ever: rows go at once, bytes that nothing else names go with the next sweep."""
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from registry.events import model_version_deleted
@@ -8,18 +8,11 @@ from registry.models import ManifestEntry, ModelVersion, Securable
 from registry.services.artifacts import freed_bytes
 
 
-def allow_deletion() -> None:
-    """Let this transaction delete rows of READY versions, which the database otherwise guards."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL modelkeep.deleting = 'on'")
-
-
 def delete_versions(versions: "QuerySet[ModelVersion]") -> int:
     """Delete versions, their files, tags and aliases; returns the bytes that this frees. Call in a transaction."""
     ids = list(versions.values_list("pk", "model_id"))
     version_ids = [pk for pk, _ in ids]
     freed = freed_bytes(version_ids)
-    allow_deletion()
     ManifestEntry.objects.filter(version__in=version_ids).delete()
     ModelVersion.objects.filter(pk__in=version_ids).delete()
 
