@@ -214,6 +214,27 @@ SQL_MAX_AUDIT_ROWS = _number("MODELKEEP_SQL_MAX_AUDIT_ROWS", 200_000)
 """How many rows of system.access.audit one statement may look at; a condition on event_date makes them fewer."""
 SQL_RESULT_SECONDS = _number("MODELKEEP_SQL_RESULT_SECONDS", 3600)
 
+WEBHOOK_NETWORKS = [n.strip() for n in os.environ.get("MODELKEEP_WEBHOOK_NETWORKS", "").split(",") if n.strip()]
+"""Networks besides the public internet that webhooks may reach, as 10.1.0.0/16; all others inside are refused."""
+WEBHOOK_TIMEOUT_SECONDS = _number("MODELKEEP_WEBHOOK_TIMEOUT_SECONDS", 15)
+"""How long one attempt may take from connecting to the last byte of the answer."""
+WEBHOOK_MAX_ATTEMPTS = _number("MODELKEEP_WEBHOOK_MAX_ATTEMPTS", 8)
+WEBHOOK_RETRY_SECONDS = _number("MODELKEEP_WEBHOOK_RETRY_SECONDS", 10)
+"""The first pause before another attempt; each later one is three times as long, up to WEBHOOK_MAX_RETRY_SECONDS."""
+WEBHOOK_MAX_RETRY_SECONDS = _number("MODELKEEP_WEBHOOK_MAX_RETRY_SECONDS", 6 * 3600)
+WEBHOOK_LOG_DAYS = _number("MODELKEEP_WEBHOOK_LOG_DAYS", 30)
+"""How long a delivery that is over stays in the log."""
+
+EMAIL_HOST = os.environ.get("MODELKEEP_SMTP_HOST", "")
+"""The server that takes e-mail; empty: notices by e-mail fail and say so."""
+EMAIL_PORT = _number("MODELKEEP_SMTP_PORT", 587)
+EMAIL_HOST_USER = os.environ.get("MODELKEEP_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("MODELKEEP_SMTP_PASSWORD", "")
+EMAIL_USE_SSL = _flag("MODELKEEP_SMTP_SSL", default=False)
+EMAIL_USE_TLS = _flag("MODELKEEP_SMTP_STARTTLS", default=not EMAIL_USE_SSL)
+EMAIL_TIMEOUT = WEBHOOK_TIMEOUT_SECONDS
+DEFAULT_FROM_EMAIL = os.environ.get("MODELKEEP_SMTP_FROM", "modelkeep@localhost")
+
 OPERATION_LEASE_SECONDS = _number("MODELKEEP_OPERATION_LEASE_SECONDS", 30)
 OPERATION_HEARTBEAT_SECONDS = _number("MODELKEEP_OPERATION_HEARTBEAT_SECONDS", 5)
 OPERATION_MAX_ATTEMPTS = _number("MODELKEEP_OPERATION_MAX_ATTEMPTS", 5)

@@ -2,8 +2,10 @@
 
 from registry.models.artifacts import Blob, ManifestEntry, MultipartUpload
 from registry.models.audit import AuditEvent
+from registry.models.deliveries import Delivery, DeliveryAttempt, DeliveryOrigin, DeliveryState
 from registry.models.experiments import Experiment, ExperimentGrant, ExperimentLevel
 from registry.models.lineage import LineageEdge
+from registry.models.notification_destinations import DestinationKind, NotificationDestination
 from registry.models.operations import Operation, OperationLogLine, OperationState
 from registry.models.principals import (
     ACCOUNT_USERS,
@@ -25,6 +27,7 @@ from registry.models.registered_models import (
 from registry.models.securables import Grant, Securable, SecurableTag, Table
 from registry.models.sql_statements import SqlStatement, StatementState
 from registry.models.tag_policies import TagPolicy, TagPolicyRole, TagRole
+from registry.models.webhooks import Webhook, WebhookStatus
 from registry.models.workspace_settings import WorkspaceSetting
 
 __all__ = [
@@ -34,6 +37,11 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Blob",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryOrigin",
+    "DeliveryState",
+    "DestinationKind",
     "Experiment",
     "ExperimentGrant",
     "ExperimentLevel",
@@ -45,6 +53,7 @@ __all__ = [
     "ModelVersion",
     "ModelVersionTag",
     "MultipartUpload",
+    "NotificationDestination",
     "Operation",
     "OperationLogLine",
     "OperationState",
@@ -61,5 +70,7 @@ __all__ = [
     "TagPolicyRole",
     "TagRole",
     "VersionStatus",
+    "Webhook",
+    "WebhookStatus",
     "WorkspaceSetting",
 ]
