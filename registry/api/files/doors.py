@@ -1,4 +1,4 @@
-"""What every view of the Files API shares: who calls, the error shape, and bodies read without holding them."""
+"""What every view of the Files API shares: who calls, the error shape, parameters and links."""
 
 import functools
 import io
@@ -20,7 +20,6 @@ from registry.api.authentication import authenticate
 from registry.api.wire import LenientJSONParser, check_text, error_response
 from registry.errors import FileMissing, InvalidParameter, NotFound, TooLarge
 from registry.services.actors import Actor
-from registry.storage.incoming import ByteSource
 from registry.storage.signing import ExpiredLink
 
 
@@ -84,30 +83,6 @@ _EXPIRED = "<Error><Code>AccessDenied</Code><Message>{}</Message></Error>"
 def _expired() -> HttpResponse:
     """The answer that stock clients know from object stores: they ask for a new link and try again."""
     return HttpResponse(_EXPIRED.format(escape("Request has expired")), status=403, content_type="application/xml")
-
-
-def body_of(request: HttpRequest) -> tuple[ByteSource, int | None]:
-    """The request's body as a stream, and its announced length; None when it comes in chunks."""
-    length = request.META.get("CONTENT_LENGTH")
-    if length not in {None, ""}:
-        return cast("ByteSource", request), int(length)
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
-        return _Chunked(request), None
-    return io.BytesIO(), 0
-
-
-class _Chunked:
-    """A body of unknown length. Its end is told from a broken connection by what the server noted about it."""
-
-    def __init__(self, request: HttpRequest) -> None:
-        self._input = request.META["wsgi.input"]
-        self._scope = request.META.get("asgi.scope", {})
-
-    def read(self, size: int, /) -> bytes:
-        piece: bytes = self._input.read(size)
-        if len(piece) < size and self._scope.get("modelkeep.disconnected"):
-            raise InvalidParameter("The request body broke off, nothing was kept: send it again.")
-        return piece
 
 
 def parameters(request: HttpRequest) -> dict[str, Any]:

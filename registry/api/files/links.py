@@ -5,8 +5,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils import timezone
 
+from registry.api.bodies import body_of
 from registry.api.downloads import describe_file, send_file
-from registry.api.files.doors import body_of, door, expire_time, link_url, open_door, parameters
+from registry.api.files.doors import door, expire_time, link_url, open_door, parameters
 from registry.api.request_context import context_of
 from registry.api.wire import number_of, text_of
 from registry.services import file_links, multipart_uploads

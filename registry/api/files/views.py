@@ -4,8 +4,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+from registry.api.bodies import body_of
 from registry.api.downloads import describe_file, send_file
-from registry.api.files.doors import body_of, door, parameters
+from registry.api.files.doors import door, parameters
 from registry.api.wire import check_text, flag_of, number_of, text_of
 from registry.errors import InvalidParameter
 from registry.services import files, multipart_uploads
