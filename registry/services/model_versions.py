@@ -21,6 +21,7 @@ from registry.services.actors import Actor, system_actor
 from registry.services.aliases import note_move
 from registry.services.artifacts import manifest_totals, packed_environment_size
 from registry.services.audit import audited, audited_read, record
+from registry.services.direct_uploads import take_in_uploads
 from registry.services.lineage import record_origin
 from registry.services.mlmodel import ModelFacts, UnusableModel, read_facts
 from registry.services.model_deletion import delete_versions
@@ -125,7 +126,9 @@ def finalize_version(*, actor: Actor, name: object, version: object) -> ModelVer
         NotFound, AccessDenied.
         UnusableModel: the files are no model with a signature; the version has failed.
         InvalidState: the version has failed before.
+        Others as `take_in_uploads`: the version is still pending.
     """
+    take_in_uploads(actor=actor, name=name, version=version)
     try:
         return _finalize(actor=actor, name=name, version=version)
     except UnusableModel as error:
@@ -219,6 +222,22 @@ def get_version_by_alias(*, actor: Actor, name: object, alias: str) -> ModelVers
         NotFound, AccessDenied, InvalidParameter.
     """
     return visible_version_by_alias(actor=actor, name=name, alias=alias)
+
+
+@audited_read
+def get_latest_version(*, actor: Actor, name: object) -> ModelVersion | None:
+    """The newest READY version of a model, or where none is READY the newest at all; None for a model without any.
+
+    At most six queries.
+
+    Raises:
+        NotFound, AccessDenied, InvalidParameter.
+    """
+    model = find_model(name)
+    require_visible(actor=actor, securable=model.securable, named=canonical_name(name))
+    newest_first = ModelVersion.objects.filter(model=model).order_by("-version").values_list("pk", flat=True)
+    pk = newest_first.filter(status=VersionStatus.READY).first() or newest_first.first()
+    return versions_with_ids([pk], model=model)[0] if pk else None
 
 
 @audited_read

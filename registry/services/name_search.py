@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, Func, Q, Value
+from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.fields import BooleanField
 from django.db.models.functions import Concat
 from django.db.models.lookups import Regex
@@ -33,33 +33,62 @@ class Named:
     schemas: frozenset[UUID] | None = None
 
 
-def full_names_like(pattern: str) -> Named:
-    """Models whose full name matches a LIKE pattern (`%` any text, `_` any character), leaving the case out.
+def names_like(pattern: str, *, exact_case: bool, flat_schema: UUID | None = None) -> Named:
+    """Models whose name matches a LIKE pattern (`%` any text, `_` any character), with or without regard to case.
 
-    At most four queries, to narrow the search.
+    The name is the full one; models of `flat_schema` are known by their own, unless the pattern writes out catalog
+    and schema. At most four queries, to narrow the search.
     """
-    pattern = pattern.lower()
+    key_pattern = pattern.lower()
     if pattern.partition("%")[0].count(".") >= 2:
         # A full name has two dots, so these are they: what follows is about the model's own name.
         catalog, schema, own = pattern.split(".", 2)
         found = Securable.objects.filter(
-            type=SecurableType.SCHEMA, key__regex=like_regex(schema), parent__key__regex=like_regex(catalog)
+            _like("key", schema.lower()), _like("parent__key", catalog.lower()), type=SecurableType.SCHEMA
         )
-        own_key = Q() if own == "%" else Q(key__regex=like_regex(own))
-        return Named(own_key, frozenset(found.values_list("pk", flat=True)))
-    inner = pattern.removeprefix("%").removesuffix("%")
-    if pattern == f"%{inner}%" and inner and not re.search("[%_.]", inner):
-        return Named(_own_key_contains([inner]) | Q(parent__in=_schemas_containing(inner)))
-    runs = sorted(set(re.split("[%_.]", pattern)), key=len)[-MOST_RUNS:]
-    # A run of plain letters stands in one name whole; where no container has it, it stands in the model's own.
-    own_runs = [run for run in runs if run and not _schemas_containing(run)]
-    return Named(Q(Regex(full_name_key("parent__"), like_regex(pattern))) & _own_key_contains(own_runs))
+        condition = _like("key", own.lower())
+        if exact_case:
+            found = found.filter(_like("name", schema), _like("parent__name", catalog))
+            condition &= _like("name", own)
+        return Named(condition, frozenset(found.values_list("pk", flat=True)))
+    inner = key_pattern.removeprefix("%").removesuffix("%")
+    if key_pattern == f"%{inner}%" and inner and not re.search("[%_.]", inner):
+        condition = _own_key_contains([inner]) | Q(parent__in=_schemas_containing(inner, but=flat_schema))
+    else:
+        runs = sorted(set(re.split("[%_.]", key_pattern)), key=len)[-MOST_RUNS:]
+        # A run of plain letters stands in one name whole; where no container has it, it stands in the model's own.
+        own_runs = [run for run in runs if run and not _schemas_containing(run, but=flat_schema)]
+        shown = shown_name("key", "parent__", flat_schema)
+        condition = Q(Regex(shown, like_regex(key_pattern))) & _own_key_contains(own_runs)
+    # Only letters have a case.
+    if exact_case and re.search(r"[^\W\d_]", pattern):
+        condition &= Q(Regex(shown_name("name", "parent__", flat_schema), like_regex(pattern)))
+    return Named(condition)
 
 
-def full_name_key(parent: str) -> Concat:
-    """The look-up key of a model's full name; `parent` leads from the row to the model's schema."""
+def _like(path: str, pattern: str) -> Q:
+    return Q() if pattern == "%" else Q(**{f"{path}__regex": like_regex(pattern)})
+
+
+def shown_name(field: str, parent: str, flat_schema: UUID | None = None) -> Concat | Case:
+    """A model's full name out of its rows' `field` (`name`, or `key` for one that leaves the case out).
+
+    `parent` leads from the row to the model's schema. Models of `flat_schema` have their own name alone.
+    """
     own = parent.removesuffix("parent__")
-    return Concat(F(f"{parent}parent__key"), Value("."), F(f"{parent}key"), Value("."), F(f"{own}key"))
+    full = Concat(F(f"{parent}parent__{field}"), Value("."), F(f"{parent}{field}"), Value("."), F(f"{own}{field}"))
+    if flat_schema is None:
+        return full
+    return Case(When(**{parent.removesuffix("__"): flat_schema, "then": F(f"{own}{field}")}), default=full)
+
+
+def find_schema(full_name: str) -> UUID | None:
+    """The id of a schema, whoever asks; None where there is none. One query."""
+    catalog, _, schema = full_name.lower().partition(".")
+    found = Securable.objects.filter(
+        type=SecurableType.SCHEMA, key=schema, parent__type=SecurableType.CATALOG, parent__key=catalog
+    )
+    return found.values_list("pk", flat=True).first()
 
 
 def full_name_is(full_name: str) -> Q:
@@ -113,7 +142,7 @@ def _has_trigrams(text: str) -> _Contains:
     return _Contains(_Trigrams(F("key")), _Trigrams(Value(text)))
 
 
-def _schemas_containing(text: str) -> list[UUID]:
-    """Schemas whose own or catalog's name contains the text."""
+def _schemas_containing(text: str, *, but: UUID | None) -> list[UUID]:
+    """Schemas whose own or catalog's name contains the text, all `but` one."""
     found = Securable.objects.filter(Q(key__contains=text) | Q(parent__key__contains=text), type=SecurableType.SCHEMA)
-    return list(found.values_list("pk", flat=True))
+    return [pk for pk in found.values_list("pk", flat=True) if pk != but]

@@ -9,11 +9,12 @@ from registry.names import find_model_id
 from registry.privileges import Action
 from registry.services import tracking
 from registry.services.actors import Actor
+from registry.services.artifacts import copy_manifest
 from registry.services.audit import audited
 from registry.services.experiments import require_level
 from registry.services.mlmodel import MLMODEL
 from registry.services.model_lookup import canonical_name, find_model_for, find_version_for
-from registry.services.model_versions import NewVersion, begin_version
+from registry.services.model_versions import NewVersion, begin_version, finalize_version
 from registry.services.operations import submit_operation
 from registry.services.registered_models import create_model
 from registry.storage.trees import tree_store
@@ -149,6 +150,32 @@ def copy_version(
     asked = {"source_name": canonical_name(source_name), "source_version": found.version}
     params = {"source_version_id": str(found.pk), **asked}
     return version, _submit(COPY, version, model, actor=actor, params=params, retry_of=retry_of)
+
+
+@audited
+def copy_version_at_once(
+    *,
+    actor: Actor,
+    source_name: object,
+    source_version: object,
+    destination_name: object,
+    comment: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> ModelVersion:
+    """As `copy_version`, and the copy is READY when this returns: for clients that load it without waiting.
+
+    Costs a few statements, whatever the size: the copy names the same bytes.
+
+    Raises:
+        As `copy_version`.
+    """
+    found = find_version_for(actor=actor, name=source_name, version=source_version, action=Action.LOAD_VERSION)
+    _model_for(actor=actor, name=destination_name)
+    source = f"models:/{found.model.securable.full_name}/{found.version}"
+    new = NewVersion(source=source, run_id=found.run_id, comment=comment, tags=tags or {})
+    version = begin_version(actor=actor, name=destination_name, new=new)
+    copy_manifest(found, version)
+    return finalize_version(actor=actor, name=destination_name, version=version.version)
 
 
 def _submit(

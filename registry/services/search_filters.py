@@ -22,7 +22,7 @@ _MOST_CONDITIONS = 20
 
 @dataclass(frozen=True)
 class Condition:
-    """`field comparator values`; for a tag, `field` is "tag" and `key` names it. `IN` alone has several values."""
+    """`field comparator values`; for a tag, `field` is "tag" and `key` names it. `IN` and `NOT IN` have several."""
 
     field: str
     comparator: str
@@ -75,9 +75,12 @@ def _tokens(text: str) -> list[_Token]:
 def _condition(tokens: list[_Token], text: str) -> Condition:
     field = _take(tokens, {"name"}, text)
     comparator = _take(tokens, {"comparator", "word"}, text)
-    if comparator == "IN":
+    if comparator == "NOT":
+        _expect(tokens, "IN", text)
+        comparator = "NOT IN"
+    if comparator in {"IN", "NOT IN"}:
         values = _value_list(tokens, text)
-    elif comparator in {"AND", "OR", "NOT"}:
+    elif comparator in {"AND", "OR"}:
         raise _unreadable(text)
     else:
         values = (_unquote(_take(tokens, {"text", "number"}, text)),)
@@ -127,17 +130,19 @@ def parse_order(keys: Sequence[str], fields: dict[str, str], *, default: Sequenc
     """Django's order for `order_by` keys such as `name DESC`; `default` is appended to make the order complete.
 
     Raises:
-        InvalidParameter: a key that is not among `fields`.
+        InvalidParameter: a key that is not among `fields`, or one that is given twice.
     """
     order: list[str] = []
     for key in keys:
         name, _, direction = key.strip().partition(" ")
         direction = direction.strip().upper() or "ASC"
-        path = fields.get(name.strip('`"').lower())
+        path = fields.get(name.removeprefix("attribute.").strip('`"').lower())
         if path is None or direction not in {"ASC", "DESC"}:
             raise InvalidParameter(
                 f"'order_by' is {key!r}: use one of {', '.join(fields)}, with ASC or DESC.", field="order_by"
             )
         order.append(("-" if direction == "DESC" else "") + path)
     taken = {path.lstrip("-") for path in order}
+    if len(taken) < len(order):
+        raise InvalidParameter(f"'order_by' names a field twice: {', '.join(keys)}.", field="order_by")
     return order + [path for path in default if path.lstrip("-") not in taken]

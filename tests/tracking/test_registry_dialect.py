@@ -5,7 +5,10 @@ import io
 import pytest
 
 from registry.models import Grant, Operation, Principal, Securable
+from registry.services.catalogs import create_catalog
 from registry.services.model_versions import NewVersion, begin_version
+from registry.services.registered_models import create_model
+from registry.services.schemas import create_schema
 from tests.tracking.cases import FILES
 from tests.tracking.conftest import Caller, grant, unique
 
@@ -21,7 +24,7 @@ def model(tracking, alice):
         f"{MODELS}/create", {"name": name, "description": "d", "tags": [{"key": "team", "value": "Risk"}]}
     )
     assert made.status_code == 200, made.content
-    assert made.json()["registered_model"]["name"] == f"workspace.default.{name}"
+    assert made.json()["registered_model"]["name"] == name
     return f"workspace.default.{name}"
 
 
@@ -34,6 +37,10 @@ def _names(response):
     return [row["name"] for row in response.json()["registered_models"]]
 
 
+def _flat(full_name):
+    return full_name.split(".")[-1]
+
+
 def _let_browse(name, caller):
     securable = Securable.objects.get(name=name.split(".")[-1])
     Grant.objects.create(securable=securable, principal=caller.principal, privilege="EXECUTE")
@@ -44,20 +51,71 @@ def _let_browse(name, caller):
 def test_every_door_shows_what_the_caller_may_see(prefix, api, model, alice, bob):
     search = prefix + MODELS.replace("/api/", api) + "/search"
     get = prefix + MODELS.replace("/api/", api) + "/get"
-    assert _names(alice.get(search)) == [model]
+    assert _names(alice.get(search)) == [_flat(model)]
     assert alice.get(get, name=model).status_code == 200
     assert _names(bob.get(search)) == []
     hidden, missing = bob.get(get, name=model), bob.get(get, name="workspace.default.nothing")
     assert hidden.status_code == missing.status_code == 404
     assert hidden.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"
     _let_browse(model, bob)
-    assert _names(bob.get(search)) == [model]
+    assert _names(bob.get(search)) == [_flat(model)]
 
 
-def test_a_bare_name_is_one_of_the_workspace(model, alice):
-    bare = model.split(".")[-1]
-    assert alice.get(f"{MODELS}/get", name=bare).json()["registered_model"]["name"] == model
-    assert _names(alice.get(f"{MODELS}/search", filter=f"name = '{bare}'")) == [model]
+def test_a_name_is_answered_as_it_was_asked(model, alice):
+    version = str(_version(alice, model).version)
+    alice.post(f"{MODELS}/alias", {"name": model, "alias": "Champion", "version": version})
+    for name in (model, _flat(model)):
+        shown = alice.get(f"{MODELS}/get", name=name).json()["registered_model"]
+        assert (shown["name"], shown["latest_versions"][0]["name"]) == (name, name)
+        assert alice.get(f"{MODELS}/get", name=name.upper()).json()["registered_model"]["name"] == name
+        one = {"name": name, "version": version}
+        for response in (
+            alice.get(f"{VERSIONS}/get", **one),
+            alice.get(f"{MODELS}/alias", name=name, alias="champion"),
+            alice.call("PATCH", f"{VERSIONS}/update", {**one, "description": "d"}),
+        ):
+            assert response.json()["model_version"]["name"] == name
+        latest = alice.post(f"{MODELS}/get-latest-versions", {"name": name}).json()["model_versions"]
+        assert [row["name"] for row in latest] == [name]
+        found = alice.get(f"{VERSIONS}/search", filter=f"name = '{name}'").json()["model_versions"]
+        assert [row["name"] for row in found] == [name]
+        assert _names(alice.get(f"{MODELS}/search", filter=f"name = '{name}'")) == [name]
+    renamed = alice.post(f"{MODELS}/rename", {"name": _flat(model), "new_name": _flat(model) + "_2"})
+    assert renamed.json()["registered_model"]["name"] == _flat(model) + "_2"
+    assert alice.get(f"{MODELS}/get", name=model + "_2").status_code == 200
+
+
+def test_the_workspace_may_have_another_default_schema(people, alice, tracking, settings):
+    create_catalog(actor=people.metastore_admin, name="prod")
+    create_schema(actor=people.metastore_admin, catalog="prod", name="ml")
+    create_model(actor=people.metastore_admin, name="prod.ml.ranker")
+    _let_browse("prod.ml.ranker", alice)
+    assert _names(alice.get(f"{MODELS}/search")) == []
+    for name, privilege in (("prod", "USE_CATALOG"), ("ml", "USE_SCHEMA")):
+        Grant.objects.create(
+            securable=Securable.objects.get(name=name), principal=alice.principal, privilege=privilege
+        )
+    assert _names(alice.get(f"{MODELS}/search")) == ["prod.ml.ranker"]
+    settings.DEFAULT_CATALOG, settings.DEFAULT_SCHEMA = "prod", "ml"
+    assert _names(alice.get(f"{MODELS}/search")) == ["ranker"]
+    for name in ("ranker", "ml.ranker", "prod.ml.ranker"):
+        assert alice.get(f"{MODELS}/get", name=name).json()["registered_model"]["name"] == name
+
+
+@pytest.mark.parametrize("name", ["iris.v2", "a.b.c.d", "a\\b", "a/b", ".", " padded"])
+def test_a_name_that_cannot_be_kept_is_refused_with_one_that_can(name, tracking, alice):
+    response = alice.post(f"{MODELS}/create", {"name": name})
+    assert (response.status_code, response.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert "'name'" in response.json()["message"]
+    if name == "iris.v2":
+        assert "iris_v2" in response.json()["message"]
+
+
+def test_a_prompt_is_no_model(tracking, alice):
+    tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
+    response = alice.post(f"{MODELS}/create", {"name": "greeting", "tags": tags})
+    assert (response.status_code, response.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
+    assert not Securable.objects.filter(name="greeting").exists()
 
 
 def test_the_shape_that_mlflow_reads(model, alice):
@@ -113,10 +171,22 @@ def test_stages_are_refused_with_the_way_that_works(model, alice):
         ("", "abc"),
         ("name = 'workspace.default.{a}'", "a"),
         ("name != 'workspace.default.{a}'", "bc"),
+        ("name != '{a}'", "bc"),
         ("name LIKE '%{a}'", "a"),
+        ("name LIKE 'alpha%'", "a"),
+        ("name LIKE 'ALPHA%'", ""),
+        ("name ILIKE 'ALPHA%'", "a"),
+        ("name LIKE 'workspace%'", ""),
+        ("name LIKE '%default%'", ""),
+        ("name LIKE 'workspace.default.a%'", "a"),
+        ("name ILIKE 'WORKSPACE.default.a%'", "a"),
+        ("name NOT IN ('{a}', '{b}')", "c"),
+        ("tags.`mlflow.prompt.is_prompt` != 'true'", "abc"),
+        ("tags.`mlflow.prompt.is_prompt` = 'true'", ""),
         ("name ILIKE '%ALPHA%'", "a"),
         ("name LIKE '%a%' AND tags.team = 'risk'", "ab"),
-        ("tags.`team` != 'risk'", "c"),
+        ("tags.`team` != 'risk'", ""),
+        ("tags.`team` != 'sales'", "ab"),
         ("tags.\"team\" ILIKE 'R%'", "ab"),
         ("tag.team LIKE 'r_sk'", "ab"),
         ("name IN ('{a}', '{b}')", "ab"),
@@ -129,7 +199,8 @@ def test_search_knows_names_and_tags(text, found, tracking, alice):
     for letter, name in names.items():
         tags = [] if letter == "c" else [{"key": "team", "value": "risk"}]
         alice.post(f"{MODELS}/create", {"name": name, "tags": tags})
-    wanted = [f"workspace.default.{names[letter]}" for letter in found]
+    in_full = "workspace.default." in text.lower()
+    wanted = [("workspace.default." if in_full else "") + names[letter] for letter in found]
     assert _names(alice.get(f"{MODELS}/search", filter=text.format(**names), order_by="name ASC")) == wanted
     backwards = _names(alice.get(f"{MODELS}/search", filter=text.format(**names), order_by="name DESC"))
     assert backwards == wanted[::-1]
@@ -149,6 +220,9 @@ def test_search_knows_names_and_tags(text, found, tracking, alice):
         {"filter": "; DROP TABLE x"},
         {"order_by": "owner"},
         {"order_by": "name SIDEWAYS"},
+        {"order_by": ["name ASC", "name DESC"]},
+        {"max_results": "200001"},
+        {"max_results": "-1"},
         {"page_token": "AAAA"},
     ],
 )
@@ -260,7 +334,7 @@ def test_a_group_that_may_see_a_model_finds_it(model, alice, bob):
     everyone = Principal.objects.get(key="account users")
     securable = Securable.objects.get(name=model.split(".")[-1])
     Grant.objects.create(securable=securable, principal=everyone, privilege="BROWSE")
-    assert _names(bob.get(f"{MODELS}/search")) == [model]
+    assert _names(bob.get(f"{MODELS}/search")) == [_flat(model)]
     assert bob.get(f"{VERSIONS}/search", filter=f"name='{model}'").json()["model_versions"] == []
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from registry.api.mlflow_registry.names import Spell
 from registry.models import ModelVersion, RegisteredModel
 from registry.services.model_rows import related_rows
 
@@ -15,16 +16,16 @@ def _tags(row: Any) -> list[dict[str, str]]:
     return [{"key": tag.key, "value": tag.value} for tag in related_rows(row, "tags")]
 
 
-def registered_model(model: RegisteredModel, latest: ModelVersion | None) -> dict[str, Any]:
+def registered_model(model: RegisteredModel, latest: ModelVersion | None, spell: Spell) -> dict[str, Any]:
     """A model with its newest version. No query when everything is prefetched."""
     securable = model.securable
     return {
-        "name": securable.full_name,
+        "name": spell(securable.full_name),
         "creation_timestamp": _millis(securable.created_at),
         "last_updated_timestamp": _millis(securable.updated_at),
         "user_id": securable.owner.name,
         "description": securable.comment,
-        "latest_versions": [model_version(latest)] if latest else [],
+        "latest_versions": [model_version(latest, spell)] if latest else [],
         "tags": _tags(securable),
         "aliases": [
             {"alias": alias.name, "version": str(alias.version.version)} for alias in related_rows(model, "aliases")
@@ -33,10 +34,10 @@ def registered_model(model: RegisteredModel, latest: ModelVersion | None) -> dic
     }
 
 
-def model_version(version: ModelVersion) -> dict[str, Any]:
+def model_version(version: ModelVersion, spell: Spell) -> dict[str, Any]:
     """A version. No query when everything is prefetched."""
     return {
-        "name": version.model.securable.full_name,
+        "name": spell(version.model.securable.full_name),
         "version": str(version.version),
         "creation_timestamp": _millis(version.created_at),
         "last_updated_timestamp": _millis(version.updated_at),

@@ -1,4 +1,7 @@
-"""Files by their path below the artifacts' root, whose first segment is the id of an experiment."""
+"""Files by their path below the artifacts' root, whose first segment is the id of an experiment.
+
+Or `model-versions`: those are files of the registry, see `version_artifacts`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,6 +9,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 
+from registry.api.tracking import version_artifacts
 from registry.api.tracking.calls import Call, body_chunks, check_artifact_path, query_parameters, target_path
 from registry.api.tracking.forwarding import (
     forward_file,
@@ -14,22 +18,26 @@ from registry.api.tracking.forwarding import (
     forward_upload,
     keep_from_running,
 )
-from registry.errors import TooLarge
+from registry.errors import AccessDenied, TooLarge
 from registry.models import ExperimentLevel
 from registry.services.experiments import record_write, require_level
 from registry.services.file_locations import overlaid_tree
+from registry.services.version_files import is_of_version
 
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 def download(call: Call) -> HttpResponseBase:
     """Stream a file; the first segment of its path is the experiment."""
+    if (file := version_artifacts.find_version_file(call.in_path["artifact_path"])) is not None:
+        return version_artifacts.download(call, file)
     _require_path(call, call.in_path["artifact_path"], ExperimentLevel.CAN_READ)
     return keep_from_running(forward_file(_overlaid(call)))
 
 
 def upload(call: Call) -> HttpResponse:
     """Take a file in as it arrives."""
+    _refuse_version_file(call)
     _require_path(call, call.in_path["artifact_path"], ExperimentLevel.CAN_EDIT)
     if int(call.request.headers.get("Content-Length") or 0) > settings.MAX_FILE_BYTES:
         raise TooLarge(f"The file is larger than {settings.MAX_FILE_BYTES} bytes.")
@@ -54,6 +62,7 @@ def _limited(call: Call, limit: int) -> Iterator[bytes]:
 
 def delete(call: Call) -> HttpResponse:
     """Delete a file or folder."""
+    _refuse_version_file(call)
     path = call.in_path["artifact_path"]
     experiment_id = _require_path(call, path, ExperimentLevel.CAN_EDIT)
     response = forward_json(replace(call, parameters={}))
@@ -67,9 +76,16 @@ def delete(call: Call) -> HttpResponse:
     return response
 
 
+def _refuse_version_file(call: Call) -> None:
+    if is_of_version(call.in_path["artifact_path"]):
+        raise AccessDenied("The files of a registered version never change: register a new version.")
+
+
 def list_folder(call: Call) -> HttpResponse:
     """List a folder; the first segment of `path` is the experiment."""
     call = replace(call, parameters=query_parameters(call.request))
+    if (folder := version_artifacts.find_version_file(call.text("path"))) is not None:
+        return version_artifacts.list_folder(call, folder)
     _require_path(call, call.text("path"), ExperimentLevel.CAN_READ)
     return forward_get(call)
 
