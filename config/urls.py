@@ -10,6 +10,7 @@ handler404 = "registry.web.errors.handler404"
 handler500 = "registry.web.errors.handler500"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("registry.api.openapi.urls")),
     path("", include("registry.api.mlflow_unity_catalog.urls")),
     path("", include("registry.api.unity_catalog.urls")),
     path("", include("registry.api.oauth.urls")),

@@ -17,8 +17,6 @@ urlpatterns: list[URLPattern] = [
         ("registered-models/get", models.Get),
         ("registered-models/search", models.Search),
         ("registered-models/get-latest-versions", models.LatestVersions),
-        ("registered-models/set-tag", models.Tag),
-        ("registered-models/delete-tag", models.Tag),
         ("registered-models/alias", models.Alias),
         ("model-versions/create", versions.Create),
         ("model-versions/get", versions.Get),
@@ -27,7 +25,11 @@ urlpatterns: list[URLPattern] = [
         ("model-versions/search", versions.Search),
         ("model-versions/get-download-uri", versions.DownloadUri),
         ("model-versions/transition-stage", models.TransitionStage),
-        ("model-versions/set-tag", versions.Tag),
-        ("model-versions/delete-tag", versions.Tag),
     ]
-] + [re_path(r"^(?:mlflow/)?model-versions/get-artifact$", versions.Artifact.as_view())]
+]
+urlpatterns += [
+    re_path(_PREFIX + f"{noun}/{word}-tag/?$", view.as_view(http_method_names=[method]))
+    for noun, view in [("registered-models", models.Tag), ("model-versions", versions.Tag)]
+    for word, method in [("set", "post"), ("delete", "delete")]
+]
+urlpatterns += [re_path(r"^(?:mlflow/)?model-versions/get-artifact$", versions.Artifact.as_view())]

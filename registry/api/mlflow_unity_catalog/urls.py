@@ -15,8 +15,6 @@ urlpatterns = [
         ("registered-models/update", models.Update),
         ("registered-models/delete", models.Delete),
         ("registered-models/search", models.Search),
-        ("registered-models/set-tag", models.Tag),
-        ("registered-models/delete-tag", models.Tag),
         ("registered-models/alias", models.Alias),
         (
             "registered-models:is-databricks-sdk-models-artifact-repository-enabled",
@@ -28,10 +26,13 @@ urlpatterns = [
         ("model-versions/update", versions.Update),
         ("model-versions/delete", versions.Delete),
         ("model-versions/search", versions.Search),
-        ("model-versions/set-tag", versions.Tag),
-        ("model-versions/delete-tag", versions.Tag),
         ("model-versions/generate-temporary-credentials", versions.Credentials),
         ("model-versions/get-download-uri", versions.DownloadUri),
         ("model-versions/emit-lineage", versions.EmitLineage),
     ]
+]
+urlpatterns += [
+    re_path(_PREFIX + f"{noun}/{word}-tag/?$", view.as_view(http_method_names=[method]))
+    for noun, view in [("registered-models", models.Tag), ("model-versions", versions.Tag)]
+    for word, method in [("set", "post"), ("delete", "delete")]
 ]

@@ -1,0 +1,196 @@
+"""What this dialect's calls take and answer, for the OpenAPI document. Tests hold real answers against it."""
+
+from registry.api.openapi.dialects import Call, Dialect
+from registry.api.openapi.shapes import (
+    ANYTHING,
+    BYTES,
+    FLAG,
+    FULL_NAME,
+    ID,
+    MILLIS,
+    MOMENT,
+    PAGE,
+    TAGS_GIVEN,
+    TEXT,
+    VERSION,
+    WHOLE,
+    Named,
+    Schema,
+    choice,
+    fields,
+    listed,
+    noted,
+    nullable,
+    page_of,
+    table_of,
+)
+from registry.models import OperationState, VersionStatus
+from registry.privileges import Action, SecurableType
+
+OPERATION = Named(
+    "Operation",
+    fields(
+        {
+            "id": ID,
+            "kind": TEXT,
+            "subject": noted(TEXT, "The name that its object had when it was asked for."),
+            "securable_id": nullable(ID),
+            "actor": TEXT,
+            "state": choice(*OperationState.values),
+            "progress": WHOLE,
+            "step": TEXT,
+            "result": ANYTHING,
+            "error": TEXT,
+            "attempts": WHOLE,
+            "max_attempts": WHOLE,
+            "cancel_requested_at": nullable(MILLIS),
+            "cancel_requested_by": nullable(TEXT),
+            "retry_of": nullable(ID),
+            "created_at": nullable(MILLIS),
+            "started_at": nullable(MILLIS),
+            "finished_at": nullable(MILLIS),
+        }
+    ),
+)
+BEGUN_VERSION = Named(
+    "BegunModelVersion",
+    fields(
+        {
+            "name": TEXT,
+            "version": TEXT,
+            "status": choice(*VersionStatus.values),
+            "status_message": TEXT,
+            "source": TEXT,
+            "run_id": TEXT,
+            "model_id": TEXT,
+            "created_at": nullable(MILLIS),
+        }
+    ),
+)
+_ONE = fields({"operation": OPERATION})
+_BEGUN = fields({"operation": OPERATION, "model_version": BEGUN_VERSION})
+_GROUND = fields({"right": TEXT, "securable_type": TEXT, "securable": TEXT, "through": TEXT})
+_EDGE = fields({"direction": TEXT, "kind": TEXT, "name": TEXT, "details": ANYTHING, "table_id": nullable(ID)})
+_MOVE = fields(
+    {
+        "alias": TEXT,
+        "from_version": nullable(WHOLE),
+        "to_version": nullable(WHOLE),
+        "moved_at": MILLIS,
+        "moved_by": nullable(TEXT),
+    }
+)
+_FILTERS: dict[str, Schema] = {
+    "state": noted(TEXT, f"One of {', '.join(OperationState.values)}."),
+    "kind": TEXT,
+    "securable_type": noted(TEXT, f"One of {', '.join(SecurableType)}."),
+    "securable_name": FULL_NAME,
+    "own": noted(FLAG, "Only what the caller asked for."),
+}
+
+_MK = "/api/modelkeep"
+
+DIALECT = Dialect(
+    slug="modelkeep",
+    title="Modelkeep",
+    text="What no stock protocol has: operations, registration and copy by the server, imports, archives.",
+    parts={
+        "operation_id": ID,
+        "full_name": FULL_NAME,
+        "version": {"type": "string", "description": "The version's number.", "examples": ["1"]},
+        "alias": noted(TEXT, "The alias.", examples=["Champion"]),
+    },
+    paths={
+        f"{_MK}/operations": {
+            "GET": Call("list_operations", page_of("operations", OPERATION), query=_FILTERS | PAGE)
+        },
+        f"{_MK}/operations/{{operation_id}}": {"GET": Call("get_operation", _ONE)},
+        f"{_MK}/operations/{{operation_id}}/log": {
+            "GET": Call(
+                "operation_log", page_of("lines", fields({"at": MILLIS, "level": TEXT, "text": TEXT})), query=PAGE
+            )
+        },
+        f"{_MK}/operations/{{operation_id}}/cancel": {"POST": Call("cancel_operation", _ONE)},
+        f"{_MK}/operations/{{operation_id}}/retry": {"POST": Call("retry_operation", _ONE)},
+        f"{_MK}/model-versions:register": {
+            "POST": Call(
+                "register",
+                _BEGUN,
+                body=fields(
+                    {"name": FULL_NAME, "source": noted(TEXT, "runs:/… or models:/m-…")},
+                    run_id=TEXT,
+                    comment=TEXT,
+                    tags=TAGS_GIVEN,
+                ),
+            )
+        },
+        f"{_MK}/model-versions:copy": {
+            "POST": Call(
+                "copy",
+                _BEGUN,
+                body=fields({"source_name": FULL_NAME, "source_version": VERSION, "destination_name": FULL_NAME}),
+            )
+        },
+        f"{_MK}/imports": {
+            "POST": Call(
+                "import",
+                _ONE,
+                body=fields(
+                    {"source_url": TEXT},
+                    token=TEXT,
+                    username=TEXT,
+                    into=noted(TEXT, "catalog.schema for models of bare names."),
+                    models=listed(TEXT),
+                    stages=noted(table_of(TEXT), "The alias that stands in for each stage."),
+                    dry_run=FLAG,
+                ),
+            )
+        },
+        f"{_MK}/archive": {
+            "GET": Call(
+                "archive",
+                BYTES,
+                query={"models": noted(TEXT, "Full names with commas.")},
+                needs=("models",),
+                answer_type="application/x-tar",
+            )
+        },
+        f"{_MK}/explain": {
+            "GET": Call(
+                "explain",
+                fields(
+                    {
+                        "principal": TEXT,
+                        "action": TEXT,
+                        "allowed": FLAG,
+                        "grounds": listed(_GROUND),
+                        "missing": nullable(TEXT),
+                        "missing_on": nullable(TEXT),
+                        "ask": nullable(TEXT),
+                    }
+                ),
+                query={
+                    "securable_type": choice(*SecurableType),
+                    "full_name": FULL_NAME,
+                    "action": choice(*Action),
+                    "principal": noted(TEXT, "The caller itself when left away."),
+                },
+                needs=("securable_type", "full_name", "action"),
+            )
+        },
+        f"{_MK}/models/{{full_name}}/versions/{{version}}/lineage": {
+            "GET": Call("lineage", fields({"edges": listed(_EDGE)}))
+        },
+        f"{_MK}/models/{{full_name}}/alias-history": {
+            "GET": Call("alias_history", page_of("moves", _MOVE), query={"alias": TEXT, **PAGE})
+        },
+        f"{_MK}/models/{{full_name}}/aliases/{{alias}}/at": {
+            "GET": Call(
+                "alias_at",
+                fields({"alias": TEXT, "time": TEXT, "version": nullable(WHOLE)}),
+                query={"time": MOMENT},
+                needs=("time",),
+            )
+        },
+    },
+)
