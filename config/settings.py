@@ -5,6 +5,8 @@ from pathlib import Path
 
 import dj_database_url
 
+from config.stack.storage import tracking_root
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -164,8 +166,15 @@ DEFAULT_CATALOG = os.environ.get("MODELKEEP_DEFAULT_CATALOG", "")
 DEFAULT_SCHEMA = os.environ.get("MODELKEEP_DEFAULT_SCHEMA", "default")
 
 ARTIFACT_ROOT = os.environ.get("ARTIFACT_ROOT", str(DATA_DIR / "artifacts"))
-TRACKING_ROOT = os.environ.get("MODELKEEP_TRACKING_ROOT", str(DATA_DIR / "tracking"))
-"""Where runs and logged models keep their files; the MLflow server is given the same folder."""
+"""Where versions keep their files: a folder, or s3://bucket/prefix."""
+TRACKING_ROOT = tracking_root(os.environ, default=str(DATA_DIR / "tracking"))
+"""Where runs and logged models keep their files; the MLflow server is given the same place."""
+S3_ENDPOINT_URL = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+"""Where an S3-compatible store answers; empty: AWS. Credentials and region come from the AWS_… variables as well."""
+S3_PUBLIC_ENDPOINT_URL = os.environ.get("MODELKEEP_S3_PUBLIC_ENDPOINT_URL", "")
+"""Where clients reach it, when they use another address than we do."""
+S3_LINKS = _flag("MODELKEEP_S3_LINKS", default=True)
+"""Whether clients read and write files at the object store itself, with links that we sign. Off: all through us."""
 MLFLOW_SOCKET = os.environ.get("MODELKEEP_MLFLOW_SOCKET", str(DATA_DIR / "run" / "mlflow.sock"))
 MLFLOW_URL = os.environ.get("MODELKEEP_MLFLOW_URL", "http://mlflow")
 """Base URL spoken over MLFLOW_SOCKET; another host when the socket setting is empty."""

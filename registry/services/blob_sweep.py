@@ -11,9 +11,10 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from registry.models import Blob, ManifestEntry, MultipartUpload
+from registry.models import Blob, ManifestEntry, ModelVersion, MultipartUpload, VersionStatus
 from registry.storage.blobs import blob_store
 from registry.storage.parts import part_store
+from registry.storage.s3.direct import direct_uploads
 from registry.storage.trees import tree_store
 
 _BATCH = 1000
@@ -43,7 +44,23 @@ def sweep_blobs(*, now: datetime | None = None, dry_run: bool = False) -> SweepR
     _sweep_orphan_files(report, limit=limit, dry_run=dry_run)
     for store in (blob_store(), tree_store()):
         report.temporary_files += store.sweep_temporary(before=limit.timestamp(), dry_run=dry_run)
+    report.temporary_files += _sweep_direct_uploads(before=limit.timestamp(), dry_run=dry_run)
     return report
+
+
+def _sweep_direct_uploads(*, before: float, dry_run: bool) -> int:
+    """Remove what clients wrote to the object store itself for versions that take no files any more."""
+    uploads = direct_uploads()
+    if uploads is None:
+        return 0
+    removed = 0
+    for owners in _batches(uploads.owners()):
+        pending = ModelVersion.objects.filter(pk__in=owners, status=VersionStatus.PENDING_REGISTRATION)
+        alive = {str(pk) for pk in pending.values_list("pk", flat=True)}
+        for owner in owners:
+            if owner not in alive:
+                removed += uploads.sweep(owner, before=before, dry_run=dry_run)
+    return removed
 
 
 def _unused(limit: datetime) -> "QuerySet[Blob]":

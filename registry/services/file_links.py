@@ -20,8 +20,11 @@ from registry.services.files import (
     place_to_write,
     store_at,
 )
+from registry.storage.blobs import blob_store
 from registry.storage.incoming import ByteSource
+from registry.storage.s3.direct import direct_uploads
 from registry.storage.signing import Claim, Target, sign
+from registry.storage.trees import tree_store
 
 
 def expiry(asked: datetime | None, *, now: datetime | None = None) -> int:
@@ -30,30 +33,50 @@ def expiry(asked: datetime | None, *, now: datetime | None = None) -> int:
     return int((min(asked, latest) if asked else latest).timestamp())
 
 
+def seconds_until(expires: int, *, now: datetime | None = None) -> int:
+    """How long a link lives that ends then; at least a second, for one that was asked for too late."""
+    return max(1, int(expires - (now or timezone.now()).timestamp()))
+
+
 def create_download_link(
     *, actor: Actor, path: str, asked: datetime | None = None, now: datetime | None = None
 ) -> str:
-    """A signed text that reads one file. Taking a version's bytes is put on the audit trail here.
+    """What reads one file: a signed text of ours, or a whole URL of the store that keeps it.
+
+    Taking a version's bytes is put on the audit trail here. The right is checked now; again, when the link is used,
+    only with a link of ours. The store's own lives on for its time when the right is withdrawn.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter.
         InvalidState: the version is not READY.
     """
     place = place_to_read(actor=actor, path=path)
-    facts_of(place)
+    facts = facts_of(place)
     note_read(actor=actor, place=place)
-    return sign(_claim("GET", place, actor=actor, expires=expiry(asked, now=now)))
+    expires = expiry(asked, now=now)
+    seconds = seconds_until(expires, now=now)
+    if isinstance(place, VersionPlace):
+        link = blob_store().link(facts.etag, filename=facts.name, seconds=seconds)
+    else:
+        link = tree_store().link(place.path, filename=facts.name, seconds=seconds)
+    return link or sign(_claim("GET", place, actor=actor, expires=expires))
 
 
 def create_upload_link(*, actor: Actor, path: str, asked: datetime | None = None, now: datetime | None = None) -> str:
-    """A signed text that writes one file, as long as its version is pending.
+    """What writes one file, as long as its version is pending: a signed text of ours, or a whole URL of the store.
+
+    What a client writes to the store itself becomes a file of the version when it is finalized.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter.
         InvalidState: the version is READY or has failed.
     """
     place = place_to_write(actor=actor, path=path)
-    return sign(_claim("PUT", place, actor=actor, expires=expiry(asked, now=now)))
+    expires = expiry(asked, now=now)
+    direct, link = direct_uploads(), None
+    if direct is not None and isinstance(place, VersionPlace):
+        link = direct.link(str(place.version.pk), place.path, seconds=seconds_until(expires, now=now))
+    return link or sign(_claim("PUT", place, actor=actor, expires=expires))
 
 
 def _claim(method: str, place: Place, *, actor: Actor, expires: int) -> Claim:

@@ -137,7 +137,7 @@ def _tree_facts(entry: TreeEntry) -> FileFacts:
         name=entry.name,
         size=entry.size,
         modified_at=datetime.fromtimestamp(entry.modified, tz=UTC),
-        etag=f"{int(entry.modified * 1_000_000):x}-{entry.size:x}",
+        etag=entry.etag or f"{int(entry.modified * 1_000_000):x}-{entry.size:x}",
     )
 
 

@@ -9,13 +9,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from registry.errors import InvalidParameter, NotFound, TooLarge
+from registry.errors import InvalidParameter, NotFound
 from registry.models import MultipartUpload
 from registry.services.actors import Actor, RequestContext
 from registry.services.audit import audited, audited_read, record
-from registry.services.file_links import expiry
+from registry.services.file_links import expiry, seconds_until
 from registry.services.file_locations import Place, VersionPlace, actor_now, writable_place
-from registry.services.files import keep_at, store_at
+from registry.services.files import keep_at
 from registry.storage.incoming import ByteSource
 from registry.storage.parts import MAX_PARTS, Part, part_store
 from registry.storage.signing import Claim, Target, sign
@@ -26,7 +26,7 @@ MAX_LINKS = 100
 
 @dataclass(frozen=True)
 class PartLink:
-    """A signed text that writes one part."""
+    """What writes one part: a signed text of ours, or a whole URL of the store."""
 
     number: int
     link: str
@@ -37,12 +37,14 @@ def begin_upload(*, actor: Actor, path: str) -> MultipartUpload:
     """Begin a file that arrives in parts; the row's id is the session token.
 
     Raises:
-        NotFound, AccessDenied, InvalidParameter.
+        NotFound, AccessDenied, InvalidParameter, Unavailable.
         InvalidState: the version is READY or has failed.
     """
     place = writable_place(actor=actor, path=path)
     version = place.version if isinstance(place, VersionPlace) else None
-    return MultipartUpload.objects.create(path=_spelled(path), version=version, principal=actor.principal)
+    upload = MultipartUpload.objects.create(path=_spelled(path), version=version, principal=actor.principal)
+    part_store().begin(str(upload.pk))
+    return upload
 
 
 def _spelled(path: str) -> str:
@@ -82,7 +84,7 @@ def create_part_links(
     asked: datetime | None = None,
     now: datetime | None = None,
 ) -> list[PartLink]:
-    """Signed texts for `count` parts from number `first` on.
+    """Links for `count` parts from number `first` on. Those of the store itself ask for no right when they are used.
 
     Raises:
         NotFound, AccessDenied, InvalidState.
@@ -96,11 +98,15 @@ def create_part_links(
         )
     upload = _find(actor=actor, path=path, session_token=session_token)
     _place_of(upload, actor=actor)
-    expires = expiry(asked, now=now)
-    return [
-        PartLink(number, sign(Claim("PUT", Target.PART, str(upload.pk), str(number), actor.principal.pk, expires)))
-        for number in range(first, first + count)
-    ]
+    numbers, expires = range(first, first + count), expiry(asked, now=now)
+    links = part_store().links(str(upload.pk), numbers, seconds=seconds_until(expires, now=now))
+    if links is None:
+        links = [_part_link(upload, number, actor=actor, expires=expires) for number in numbers]
+    return [PartLink(number, link) for number, link in zip(numbers, links, strict=True)]
+
+
+def _part_link(upload: MultipartUpload, number: int, *, actor: Actor, expires: int) -> str:
+    return sign(Claim("PUT", Target.PART, str(upload.pk), str(number), actor.principal.pk, expires))
 
 
 @audited_read
@@ -157,16 +163,11 @@ def complete_upload(*, actor: Actor, path: str, session_token: str, parts: Seque
         _record_completion(actor, upload, repeated=True)
         return
     place = _place_of(upload, actor=actor)
-    ordered = _in_order(parts)
-    total = sum(part_store().sizes(str(upload.pk), ordered))
-    if total > settings.MAX_FILE_BYTES:
-        raise TooLarge(f"The file has {total} bytes; this server takes {settings.MAX_FILE_BYTES}.")
-    received = part_store().take(str(upload.pk), ordered)
-    if received is not None:
+    received = part_store().join(str(upload.pk), _in_order(parts), limit=settings.MAX_FILE_BYTES)
+    try:
         keep_at(actor=actor, place=place, received=received)
-    else:
-        with part_store().open(str(upload.pk), ordered) as source:
-            store_at(actor=actor, place=place, source=source, expected=total)
+    finally:
+        received.discard()
     upload.completed_at = timezone.now()
     upload.save(update_fields=["completed_at"])
     _record_completion(actor, upload, repeated=False)

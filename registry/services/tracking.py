@@ -16,7 +16,8 @@ from urllib.parse import quote
 import httpx
 from django.conf import settings
 
-from registry.errors import ErrorCode, InvalidParameter, ModelkeepError, NotFound, Unavailable
+from registry.errors import ErrorCode, FileMissing, InvalidParameter, ModelkeepError, NotFound, Unavailable
+from registry.storage.trees import tree_store
 
 _TIMEOUT = httpx.Timeout(connect=2.0, read=120.0, write=120.0, pool=10.0)
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=4.0)
@@ -255,13 +256,21 @@ def _run_tree(run_id: str, path: str) -> str | None:
     """A run's own artifacts, or, where the run has none there, the logged model that it made under that name."""
     experiment_id = run_experiment(run_id)
     tree = clean_path("/".join(filter(None, (experiment_id, run_id, "artifacts", path))))
-    if tree is None or (Path(settings.TRACKING_ROOT) / tree).exists() or not path:
+    if tree is None or not path or _lies_there(tree):
         return tree
     name, _, rest = path.strip("/").partition("/")
     model = find_logged_model(experiment_id, run_id, name)
     if model is None:
         return tree
     return artifact_tree("/".join(filter(None, (f"models:/{model['info']['model_id']}", rest))))
+
+
+def _lies_there(tree: str) -> bool:
+    try:
+        tree_store().stat(tree)
+    except (FileMissing, InvalidParameter):
+        return False
+    return True
 
 
 def _workspace_tree(path: str) -> str | None:

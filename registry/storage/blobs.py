@@ -12,12 +12,15 @@ from registry.errors import FileMissing
 from registry.storage.incoming import (
     ByteSource,
     Received,
+    ReceivedFile,
     receive,
     sweep_temporary,
     sync_folder,
     translated_disk_errors,
 )
 from registry.storage.ranges import FileRange
+from registry.storage.s3.blobs import S3BlobStore
+from registry.storage.s3.bucket import is_s3
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -56,6 +59,10 @@ class BlobStore(Protocol):
         """Remove what uploads left that are dead since that time, in seconds since 1970; returns how many files."""
         ...
 
+    def link(self, sha256: str, *, filename: str, seconds: int) -> str | None:
+        """A URL at which the store itself gives a blob to anybody for a while; None when it cannot."""
+        ...
+
 
 class LocalBlobStore:
     """Blobs as files `blobs/ab/cd/<sha256>` below a folder."""
@@ -69,12 +76,14 @@ class LocalBlobStore:
             raise FileMissing("These bytes are not in the store.")
         return self._blobs / sha256[:2] / sha256[2:4] / sha256
 
-    def receive(self, source: ByteSource, *, limit: int, expected: int | None = None) -> Received:
+    def receive(self, source: ByteSource, *, limit: int, expected: int | None = None) -> ReceivedFile:
         """Stream into the store's own file system, so that `keep` is a rename."""
         return receive(source, self._incoming, limit=limit, expected=expected)
 
     def keep(self, received: Received) -> None:
         """Rename into place and make the rename durable. Bytes already there are replaced by the same bytes."""
+        if not isinstance(received, ReceivedFile):
+            raise TypeError("only what arrived here is kept here")
         target = self._path(received.sha256)
         with translated_disk_errors():
             if not target.parent.is_dir():
@@ -116,7 +125,11 @@ class LocalBlobStore:
         """Remove what dead uploads left."""
         return sweep_temporary(self._incoming, before=before, dry_run=dry_run)
 
+    def link(self, sha256: str, *, filename: str, seconds: int) -> None:
+        """A disk answers nobody but us."""
+
 
 def blob_store() -> BlobStore:
-    """The store that ARTIFACT_ROOT names."""
-    return LocalBlobStore(Path(settings.ARTIFACT_ROOT))
+    """The store that ARTIFACT_ROOT names: a folder, or s3://bucket/prefix."""
+    root = str(settings.ARTIFACT_ROOT)
+    return S3BlobStore(root) if is_s3(root) else LocalBlobStore(Path(root))

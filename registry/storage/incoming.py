@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,20 +25,48 @@ class ByteSource(Protocol):
         ...
 
 
+class Received(Protocol):
+    """Bytes that have arrived whole at a store and have no name there yet."""
+
+    @property
+    def sha256(self) -> str:
+        """Their digest, computed by us from the bytes themselves."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        ...
+
+    def read(self) -> AbstractContextManager[ByteSource]:
+        """The bytes, for another store than the one that they arrived at."""
+        ...
+
+    def discard(self) -> None:
+        """Give back what they take up under no name. To be called in the end, whether they were kept or not."""
+        ...
+
+
 @dataclass(frozen=True)
-class Received:
-    """Bytes that have arrived whole and lie, safely on disk, under a temporary name."""
+class ReceivedFile:
+    """Bytes that lie, safely on disk, under a temporary name; `lent` by an upload that keeps them till its end."""
 
     handle: Path
     sha256: str
     size: int
+    lent: bool = False
+
+    def read(self) -> AbstractContextManager[ByteSource]:
+        """The open file."""
+        return self.handle.open("rb")
 
     def discard(self) -> None:
         """Remove the temporary file, if it was not moved away."""
-        self.handle.unlink(missing_ok=True)
+        if not self.lent:
+            self.handle.unlink(missing_ok=True)
 
 
-def receive(source: ByteSource, folder: Path, *, limit: int, expected: int | None = None) -> Received:
+def receive(source: ByteSource, folder: Path, *, limit: int, expected: int | None = None) -> ReceivedFile:
     """Stream `source` into a temporary file of `folder`, hashed on the way and on disk when this returns.
 
     Raises:
@@ -46,16 +74,16 @@ def receive(source: ByteSource, folder: Path, *, limit: int, expected: int | Non
     """
     digest = hashlib.sha256()
     path, size = land(source, folder, limit=limit, expected=expected, observe=digest.update, durable=True)
-    return Received(handle=path, sha256=digest.hexdigest(), size=size)
+    return ReceivedFile(handle=path, sha256=digest.hexdigest(), size=size)
 
 
-def adopt(path: Path, size: int) -> Received:
+def adopt(path: Path, size: int) -> ReceivedFile:
     """Take a file that lies on disk already as received bytes: cut to `size`, hashed, and durable."""
     with translated_disk_errors(), path.open("r+b") as file:
         file.truncate(size)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
-    return Received(handle=path, sha256=sha256, size=size)
+    return ReceivedFile(handle=path, sha256=sha256, size=size, lent=True)
 
 
 def land(
@@ -120,7 +148,7 @@ def pour(
                 # Makes the disk begin now: the sync at the end of a large file then has little left to wait for.
                 os.posix_fadvise(descriptor, offset + flushed, size - flushed, os.POSIX_FADV_DONTNEED)
                 flushed = size
-    _check_whole(size, expected)
+    check_whole(size, expected)
     return size
 
 
@@ -131,7 +159,8 @@ def _write_all(descriptor: int, chunk: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-def _check_whole(size: int, expected: int | None) -> None:
+def check_whole(size: int, expected: int | None) -> None:
+    """Let pass a body that held as many bytes as were announced. Raises InvalidParameter."""
     if expected is not None and size != expected:
         raise InvalidParameter(
             f"The body ended after {size} bytes; {expected} were announced. Nothing was kept: send it again."

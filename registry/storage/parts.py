@@ -9,16 +9,17 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from django.conf import settings
 
 from registry.errors import InvalidParameter
-from registry.storage.incoming import ByteSource, Received, adopt, check_limit, land, pour
+from registry.storage.incoming import ByteSource, Received, ReceivedFile, adopt, check_limit, land, pour, receive
+from registry.storage.s3.bucket import is_s3
 
 MAX_PARTS = 10_000
 _ETAG = re.compile(r"[0-9a-f]{32}")
@@ -42,7 +43,46 @@ class Stretch:
     length: int
 
 
-class PartStore:
+class PartStore(Protocol):
+    """Where parts wait. It knows neither versions nor rights; an upload is named by its session's id."""
+
+    def begin(self, upload: str) -> None:
+        """Make ready for an upload. Once, before anything else."""
+        ...
+
+    def receive(
+        self, upload: str, number: int, source: ByteSource, *, limit: int, expected: int | None = None
+    ) -> Part:
+        """Take one part in; see `incoming.pour` for the errors."""
+        ...
+
+    def join(self, upload: str, parts: Sequence[Part], *, limit: int) -> Received:
+        """The parts as one, in the given order; for who is completing the upload, alone. May be repeated.
+
+        Raises:
+            InvalidParameter: a part was never received, or its etag is of another sending.
+            TooLarge: the parts together.
+        """
+        ...
+
+    def drop(self, upload: str) -> None:
+        """Remove everything received for an upload."""
+        ...
+
+    def uploads(self) -> Iterator[tuple[str, float]]:
+        """Every upload that has parts here, with the time of its last part, in seconds since 1970."""
+        ...
+
+    def links(self, upload: str, numbers: Iterable[int], *, seconds: int) -> list[str] | None:
+        """URLs at which the store itself takes parts from anybody for a while; None when it cannot.
+
+        Raises:
+            NotFound: the upload was completed or aborted.
+        """
+        ...
+
+
+class LocalPartStore:
     """Each upload's parts in a folder of their own:
 
     side-by-side          the file that parts are written into next to each other
@@ -54,11 +94,15 @@ class PartStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root / "parts"
+        self._incoming = root / "incoming"
 
     def _folder(self, upload: str) -> Path:
         if not _UPLOAD.fullmatch(upload):
             raise InvalidParameter("'session_token' is not one that this server gave out.", field="session_token")
         return self._root / upload
+
+    def begin(self, upload: str) -> None:
+        """Nothing to make ready: the first part makes the folder."""
 
     def receive(
         self, upload: str, number: int, source: ByteSource, *, limit: int, expected: int | None = None
@@ -92,7 +136,17 @@ class PartStore:
             (folder / "taken").rename(folder / "side-by-side")
         return [_find(folder, part).length for part in parts]
 
-    def take(self, upload: str, parts: Sequence[Part]) -> Received | None:
+    def join(self, upload: str, parts: Sequence[Part], *, limit: int) -> ReceivedFile:
+        """The parts as one file: as they lie where that is possible, else copied; see `PartStore`."""
+        total = sum(self.sizes(upload, parts))
+        check_limit(total, limit)
+        taken = self.take(upload, parts)
+        if taken is not None:
+            return taken
+        with self.open(upload, parts) as source:
+            return receive(source, self._incoming, limit=limit, expected=total)
+
+    def take(self, upload: str, parts: Sequence[Part]) -> ReceivedFile | None:
         """The parts as one file without copying them; None when more or less than just these lies side by side.
 
         The file stays where it is until it is kept or dropped: when that fails, `sizes` begins anew.
@@ -129,6 +183,9 @@ class PartStore:
         for entry in os.scandir(self._root):
             if _UPLOAD.fullmatch(entry.name):
                 yield entry.name, entry.stat(follow_symlinks=False).st_mtime
+
+    def links(self, upload: str, numbers: Iterable[int], *, seconds: int) -> None:
+        """A disk answers nobody but us."""
 
 
 def _name(part: Part) -> str:
@@ -233,4 +290,8 @@ class JoinedParts:
 
 def part_store() -> PartStore:
     """Parts lie beside the blobs."""
-    return PartStore(Path(settings.ARTIFACT_ROOT))
+    # Down here: that module builds on this one.
+    from registry.storage.s3.parts import S3PartStore
+
+    root = str(settings.ARTIFACT_ROOT)
+    return S3PartStore(root) if is_s3(root) else LocalPartStore(Path(root))

@@ -8,16 +8,24 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from django.conf import settings
 
 from registry.errors import Conflict, FileMissing, InvalidParameter
-from registry.storage.incoming import ByteSource, Received, receive, sweep_temporary, translated_disk_errors
+from registry.storage.incoming import (
+    ByteSource,
+    Received,
+    ReceivedFile,
+    receive,
+    sweep_temporary,
+    translated_disk_errors,
+)
 from registry.storage.ranges import FileRange
+from registry.storage.s3.bucket import is_s3
 
 INCOMING = ".incoming"
 _MAX_NAME_BYTES = 255
@@ -51,6 +59,85 @@ class TreeEntry:
     is_directory: bool
     size: int
     modified: float
+    etag: str = ""
+    """Changes with the bytes, where the store keeps such a mark itself."""
+
+
+class OpenTreeFile(Protocol):
+    """An open file of a tree: its pieces, together with what is known of it."""
+
+    entry: TreeEntry
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces."""
+        ...
+
+    def __next__(self) -> bytes:
+        """The next piece."""
+        ...
+
+    def narrow(self, start: int, length: int) -> Iterator[bytes]:
+        """The same file, another stretch."""
+        ...
+
+    def close(self) -> None:
+        """Give it back. Safe to call twice."""
+        ...
+
+
+class TreeStore(Protocol):
+    """Where the files of runs and logged models lie. All paths are relative to its root.
+
+    Every method raises InvalidParameter for what is no path below the root, and Unavailable while the store is away.
+    """
+
+    def receive(self, source: ByteSource, *, limit: int, expected: int | None = None) -> Received:
+        """Take bytes in under a temporary name; see `incoming.receive` for the errors."""
+        ...
+
+    def keep(self, received: Received, path: str) -> None:
+        """Give received bytes a path, replacing a file that is there. Raises Conflict."""
+        ...
+
+    def make_folder(self, path: str) -> None:
+        """Let a folder be at a path. Raises Conflict."""
+        ...
+
+    def stat(self, path: str) -> TreeEntry:
+        """What lies at a path. Raises FileMissing."""
+        ...
+
+    def open(self, path: str, *, start: int = 0, length: int | None = None) -> OpenTreeFile:
+        """A stretch of a file in bounded pieces; `close()` it when done. Raises FileMissing."""
+        ...
+
+    def read(self, path: str) -> AbstractContextManager[ByteSource]:
+        """A whole file as a source for a store's `receive`. Raises FileMissing."""
+        ...
+
+    def children(self, path: str) -> list[TreeEntry]:
+        """Files and folders right below a folder, by name. Raises FileMissing."""
+        ...
+
+    def walk(self, path: str) -> Iterator[TreeEntry]:
+        """Every file below a folder, its path relative to that folder. Raises FileMissing."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove one file. Raises FileMissing, Conflict."""
+        ...
+
+    def delete_folder(self, path: str) -> None:
+        """Remove an empty folder. Raises FileMissing, Conflict."""
+        ...
+
+    def sweep_temporary(self, *, before: float, dry_run: bool) -> int:
+        """Remove what uploads left that are dead since that time, in seconds since 1970; returns how many files."""
+        ...
+
+    def link(self, path: str, *, filename: str, seconds: int) -> str | None:
+        """A URL at which the store itself gives a file to anybody for a while; None when it cannot."""
+        ...
 
 
 class TreeFile(FileRange):
@@ -78,13 +165,13 @@ class TreeReader:
         os.close(self._descriptor)
 
 
-class TreeStore:
+class LocalTreeStore:
     """Files by path below one folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def receive(self, source: ByteSource, *, limit: int, expected: int | None = None) -> Received:
+    def receive(self, source: ByteSource, *, limit: int, expected: int | None = None) -> ReceivedFile:
         """Stream into the tree's own file system, so that `keep` is a rename; see `incoming.receive`."""
         return receive(source, self._root / INCOMING, limit=limit, expected=expected)
 
@@ -103,11 +190,11 @@ class TreeStore:
         except (IsADirectoryError, NotADirectoryError) as error:
             raise Conflict(f"'{path}' cannot be written: a file and a folder would share a name.") from error
 
-    def _at_home(self, received: Received) -> Received:
+    def _at_home(self, received: Received) -> ReceivedFile:
         """The same bytes in the tree's own file system: copied, when they arrived in another one."""
-        if received.handle.stat().st_dev == self._root.stat().st_dev:
+        if isinstance(received, ReceivedFile) and received.handle.stat().st_dev == self._root.stat().st_dev:
             return received
-        with received.handle.open("rb") as source:
+        with received.read() as source:
             return self.receive(source, limit=received.size, expected=received.size)
 
     def make_folder(self, path: str) -> None:
@@ -192,6 +279,9 @@ class TreeStore:
         """Remove what dead uploads left."""
         return sweep_temporary(self._root / INCOMING, before=before, dry_run=dry_run)
 
+    def link(self, path: str, *, filename: str, seconds: int) -> None:
+        """A disk answers nobody but us."""
+
     def _open_file(self, path: str) -> int:
         *folders, name = split_path(path)
         with self._existing(folders, path) as folder, _missing(path):
@@ -255,5 +345,9 @@ def _entry(name: str, facts: os.stat_result) -> TreeEntry:
 
 
 def tree_store() -> TreeStore:
-    """The tree that the tracking server shares with us."""
-    return TreeStore(Path(settings.TRACKING_ROOT))
+    """The tree that the tracking server shares with us: TRACKING_ROOT, a folder or s3://bucket/prefix."""
+    # Down here: that module builds on this one.
+    from registry.storage.s3.trees import S3TreeStore
+
+    root = str(settings.TRACKING_ROOT)
+    return S3TreeStore(root) if is_s3(root) else LocalTreeStore(Path(root))

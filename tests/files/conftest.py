@@ -2,6 +2,9 @@
 
 import io
 import json
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -12,6 +15,8 @@ from registry.services import catalogs, grants, model_versions, registered_model
 from registry.services.grants import Change
 from registry.services.model_versions import NewVersion
 from registry.services.tokens import create_token
+from registry.storage.s3.bucket import Bucket
+from tests.s3store import running_store
 
 MODEL = "prod.ml.iris"
 FILES = "/api/2.0/fs/files/Models/prod/ml/iris"
@@ -23,13 +28,46 @@ GRANTS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def object_store():
+    """An object store of this process, spoken to over HTTP."""
+    with running_store() as store:
+        yield store
+
+
+@pytest.fixture(params=["disk", "s3"])
+def kind(request):
+    """Every test runs once a kind of store."""
+    return request.param
+
+
 @pytest.fixture(autouse=True)
-def stores(settings, tmp_path):
-    settings.ARTIFACT_ROOT = str(tmp_path / "artifacts")
-    settings.TRACKING_ROOT = str(tmp_path / "tracking")
+def stores(settings, tmp_path, kind, request):
+    """The folder that both roots lie in; with an object store, it stands for a prefix of the bucket."""
     settings.STATIC_ROOT = str(tmp_path)
     settings.ROOT_URLCONF = "registry.api.files.urls"
-    return tmp_path
+    if kind == "disk":
+        settings.ARTIFACT_ROOT = str(tmp_path / "artifacts")
+        settings.TRACKING_ROOT = str(tmp_path / "tracking")
+        return Place(tmp_path)
+    store = request.getfixturevalue("object_store")
+    store.use(settings)
+    prefix = uuid.uuid4().hex
+    settings.ARTIFACT_ROOT = f"s3://{store.bucket}/{prefix}/artifacts"
+    settings.TRACKING_ROOT = f"s3://{store.bucket}/{prefix}/tracking"
+    return Place(tmp_path, Bucket(f"s3://{store.bucket}/{prefix}"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a test's files lie: a folder, or a prefix of a bucket."""
+
+    folder: Path
+    bucket: Bucket | None = None
+    below: str = ""
+
+    def __truediv__(self, name):
+        return replace(self, below=f"{self.below}{name}/")
 
 
 def grant(people, type_, name, principal, *privileges):
@@ -123,6 +161,31 @@ def outsider(people, model):
     return FilesClient(people.outsider)
 
 
-def left_behind(tmp_path):
-    """Every file in both stores."""
-    return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+def left_behind(place):
+    """Every file, by path; in an object store the uploads in parts that did not end as well."""
+    if not isinstance(place, Place):
+        place = Place(Path(place))
+    if place.bucket is None:
+        root = place.folder / place.below
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    names = [found.name for found in place.bucket.objects(place.below)]
+    names += [found.name for found in place.bucket.open_uploads(place.below)]
+    return sorted(name.removeprefix(place.below) for name in names)
+
+
+def write_below(place, path, content):
+    """A file, as another process would write it."""
+    if place.bucket is None:
+        file = place.folder / place.below / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    else:
+        place.bucket.put(f"{place.below}{path}", content)
+
+
+def remove_below(place, path):
+    """What another process would remove."""
+    if place.bucket is None:
+        (place.folder / place.below / path).unlink()
+    else:
+        place.bucket.delete(f"{place.below}{path}")

@@ -1,8 +1,6 @@
 """Manifests: totals, copies, ingestion, and what deleting frees."""
 
 import io
-import os
-from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -12,7 +10,8 @@ from registry.errors import FileMissing, InvalidState, NotFound, TooLarge
 from registry.models import Blob, ManifestEntry
 from registry.services import artifacts, blob_sweep, model_versions
 from registry.storage.blobs import blob_store
-from tests.files.conftest import MODEL, begin, left_behind, make_ready
+from registry.storage.s3.arrivals import PART_BYTES
+from tests.files.conftest import MODEL, begin, left_behind, make_ready, remove_below, write_below
 
 pytestmark = pytest.mark.django_db
 
@@ -81,9 +80,8 @@ def test_only_ready_versions_are_copied_and_only_into_pending_ones(people, ready
 @pytest.fixture
 def tree(stores):
     root = stores / "tracking" / "7" / "models" / "m-1" / "artifacts"
-    (root / "data").mkdir(parents=True)
-    (root / "MLmodel").write_bytes(b"flavors")
-    (root / "data" / "w").write_bytes(b"w" * 50)
+    write_below(root, "MLmodel", b"flavors")
+    write_below(root, "data/w", b"w" * 50)
     return root
 
 
@@ -111,20 +109,19 @@ def test_a_tree_becomes_a_version(version, tree):
 def test_stopped_in_between_it_goes_on_where_it_was(version, tree, stores):
     assert ingest(version, stop_after=1)[0] is False
     assert [entry.path for entry in ManifestEntry.objects.all()] == ["MLmodel"]
-    kept = Path(next((stores / "artifacts" / "blobs").rglob("?" * 64)))
-    stamp = kept.stat().st_mtime_ns
-    (tree / "data" / "w").write_bytes(b"v" * 60)
+    (kept,) = blob_store().names()
+    write_below(tree, "data/w", b"v" * 60)
     assert ingest(version)[0] is True
     assert artifacts.read_small_file(version, "data/w", 100) == b"v" * 60
-    assert kept.stat().st_mtime_ns == stamp, "what was there unchanged is not copied again"
-    (tree / "data" / "w").unlink()
+    assert kept in list(blob_store().names()), "what was there unchanged is not copied again"
+    remove_below(tree, "data/w")
     ingest(version)
     assert [entry.path for entry in ManifestEntry.objects.all()] == ["MLmodel"]
 
 
 def test_an_empty_or_missing_tree_is_told(version, stores, tree):
-    (tree / "MLmodel").unlink()
-    (tree / "data" / "w").unlink()
+    remove_below(tree, "MLmodel")
+    remove_below(tree, "data/w")
     with pytest.raises(FileMissing):
         ingest(version)
 
@@ -167,7 +164,8 @@ def test_the_sweep_takes_files_whose_row_was_never_committed(db, stores):
 
 
 def test_the_sweep_takes_temporary_files_of_dead_uploads(db, stores):
-    received = blob_store().receive(io.BytesIO(b"dead"), limit=100)
-    os.utime(received.handle, (1, 1))
-    assert blob_sweep.sweep_blobs().temporary_files == 1
+    blob_store().receive(io.BytesIO(bytes(PART_BYTES + 1)), limit=PART_BYTES + 1)
+    assert blob_sweep.sweep_blobs().temporary_files == 0
+    assert sweep_everything(dry_run=True).temporary_files == 1
+    assert sweep_everything().temporary_files == 1
     assert left_behind(stores / "artifacts") == []

@@ -8,13 +8,16 @@ import pytest
 
 from registry.errors import Conflict, FileMissing, InvalidParameter, TooLarge, Unavailable
 from registry.storage import incoming
-from registry.storage.blobs import LocalBlobStore
-from registry.storage.parts import Part, PartStore
+from registry.storage.blobs import LocalBlobStore, blob_store
+from registry.storage.parts import LocalPartStore, Part
 from registry.storage.ranges import PIECE_BYTES, join_pieces
-from registry.storage.trees import TreeStore, split_path
+from registry.storage.s3.arrivals import PART_BYTES
+from registry.storage.trees import LocalTreeStore, split_path, tree_store
 from tests.files.conftest import left_behind
 
 BIG = os.urandom(3 * incoming.CHUNK_BYTES + 17)
+HUGE = os.urandom(1024) * (2 * PART_BYTES // 1024) + b"the rest"
+"""More than an object store takes in one request."""
 
 
 class Dripping(io.BytesIO):
@@ -25,19 +28,24 @@ class Dripping(io.BytesIO):
 
 
 @pytest.fixture
-def blobs(tmp_path):
-    return LocalBlobStore(tmp_path)
+def blobs(stores):
+    return blob_store()
 
 
 @pytest.fixture
-def trees(tmp_path):
+def trees(stores):
+    return tree_store()
+
+
+@pytest.fixture
+def folder_tree(tmp_path):
     (tmp_path / "tree").mkdir()
-    return TreeStore(tmp_path / "tree")
+    return LocalTreeStore(tmp_path / "tree")
 
 
-@pytest.mark.parametrize("content", [b"", b"x", BIG], ids=["empty", "tiny", "big"])
+@pytest.mark.parametrize("content", [b"", b"x", BIG, HUGE], ids=["empty", "tiny", "big", "huge"])
 def test_bytes_come_back_as_they_went_in(blobs, content):
-    received = blobs.receive(Dripping(content), limit=len(BIG))
+    received = blobs.receive(Dripping(content), limit=len(HUGE))
     assert (received.sha256, received.size) == (hashlib.sha256(content).hexdigest(), len(content))
     blobs.keep(received)
     assert blobs.size(received.sha256) == len(content)
@@ -60,10 +68,14 @@ def test_a_file_shorter_than_promised_breaks_off_instead_of_ending(blobs):
         list(blobs.open(received.sha256, length=4))
 
 
-def test_keeping_the_same_content_twice_leaves_one_file(blobs, tmp_path):
+@pytest.mark.parametrize("content", [b"same", HUGE], ids=["small", "large"])
+def test_keeping_the_same_content_twice_leaves_one_file(blobs, stores, content):
     for _ in range(2):
-        blobs.keep(blobs.receive(io.BytesIO(b"same"), limit=10))
-    assert len(left_behind(tmp_path)) == 1
+        received = blobs.receive(io.BytesIO(content), limit=len(HUGE))
+        blobs.keep(received)
+        received.discard()
+    assert len(left_behind(stores)) == 1
+    assert join_pieces(blobs.open(received.sha256)) == content
 
 
 def test_deleting_is_idempotent_and_an_open_reader_reads_on(blobs):
@@ -97,17 +109,30 @@ class Failing(io.RawIOBase):
 @pytest.mark.parametrize(
     ("source", "limit", "expected", "error"),
     [
-        (io.BytesIO(b"12345"), 4, None, TooLarge),
-        (io.BytesIO(b"123"), 100, 4, InvalidParameter),
-        (io.BytesIO(b"12345"), 100, 4, InvalidParameter),
-        (Failing(ConnectionResetError()), 100, None, ConnectionResetError),
-        (Failing(OSError(28, "No space left on device")), 100, None, Unavailable),
+        (lambda: io.BytesIO(b"12345"), 4, None, TooLarge),
+        (lambda: io.BytesIO(b"123"), 100, 4, InvalidParameter),
+        (lambda: io.BytesIO(b"12345"), 100, 4, InvalidParameter),
+        (lambda: Failing(ConnectionResetError()), 100, None, ConnectionResetError),
     ],
-    ids=["too large", "short", "long", "reset", "disk full"],
+    ids=["too large", "short", "long", "reset"],
 )
-def test_a_body_that_fails_leaves_nothing(blobs, tmp_path, source, limit, expected, error):
+def test_a_body_that_fails_leaves_nothing(blobs, stores, source, limit, expected, error):
     with pytest.raises(error):
-        blobs.receive(source, limit=limit, expected=expected)
+        blobs.receive(source(), limit=limit, expected=expected)
+    assert left_behind(stores) == []
+
+
+def test_a_large_body_that_fails_leaves_nothing(blobs, stores):
+    with pytest.raises(InvalidParameter):
+        blobs.receive(io.BytesIO(HUGE), limit=2 * len(HUGE), expected=len(HUGE) + 1)
+    with pytest.raises(TooLarge):
+        blobs.receive(io.BytesIO(HUGE), limit=len(HUGE) - 1)
+    assert left_behind(stores) == []
+
+
+def test_a_full_disk_is_told(tmp_path):
+    with pytest.raises(Unavailable):
+        LocalBlobStore(tmp_path).receive(Failing(OSError(28, "No space left on device")), limit=100)
     assert left_behind(tmp_path) == []
 
 
@@ -118,7 +143,8 @@ def test_an_announced_size_beyond_the_limit_is_refused_unread(blobs):
     assert source.tell() == 0
 
 
-def test_the_sweep_takes_old_temporary_files_only(blobs, tmp_path):
+def test_the_sweep_takes_old_temporary_files_only(tmp_path):
+    blobs = LocalBlobStore(tmp_path)
     old = blobs.receive(io.BytesIO(b"old"), limit=10)
     new = blobs.receive(io.BytesIO(b"new"), limit=10)
     os.utime(old.handle, (1, 1))
@@ -136,7 +162,7 @@ def put(trees, path, content):
     trees.keep(trees.receive(io.BytesIO(content), limit=100), path)
 
 
-def test_a_tree_keeps_replaces_lists_walks_and_deletes(trees, tmp_path):
+def test_a_tree_keeps_replaces_lists_walks_and_deletes(trees, stores):
     put(trees, "1/r/artifacts/a.txt", b"one")
     put(trees, "1/r/artifacts/a.txt", b"two!")
     put(trees, "1/r/artifacts/b/c.txt", b"c")
@@ -150,7 +176,7 @@ def test_a_tree_keeps_replaces_lists_walks_and_deletes(trees, tmp_path):
     trees.delete("1/r/artifacts/b/c.txt")
     trees.delete_folder("1/r/artifacts/b")
     assert [e.name for e in trees.children("1/r/artifacts")] == ["a.txt"]
-    assert left_behind(tmp_path) == ["tree/1/r/artifacts/a.txt"]
+    assert left_behind(stores / "tracking") == ["1/r/artifacts/a.txt"]
 
 
 BAD = ["", "/etc/passwd", "..", "a/../b", "a//b", "./a", "a/.", "a\x00b", "a\\b", "a/", "x" * 256, "é" * 128]
@@ -167,7 +193,8 @@ def test_a_path_that_climbs_or_cannot_be_a_path_is_refused(trees, path):
         put(trees, path, b"x")
 
 
-def test_no_symbolic_link_is_followed(trees, tmp_path):
+def test_no_symbolic_link_is_followed(folder_tree, tmp_path):
+    trees = folder_tree
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_text("secret")
@@ -187,13 +214,22 @@ def test_no_symbolic_link_is_followed(trees, tmp_path):
     assert join_pieces(trees.open("file")) == b"mine"
 
 
-def test_what_is_no_file_is_not_opened(trees, tmp_path):
+def test_what_is_no_file_is_not_opened(folder_tree, tmp_path):
     os.mkfifo(tmp_path / "tree" / "pipe")
     (tmp_path / "tree" / "folder").mkdir()
     for path in ("pipe", "folder"):
         with pytest.raises(FileMissing):
-            trees.open(path)
+            folder_tree.open(path)
+
+
+def test_a_file_and_a_folder_never_share_a_name(trees):
+    put(trees, "folder/inside", b"x")
     put(trees, "plain", b"x")
+    with pytest.raises(FileMissing):
+        trees.open("folder")
+    assert trees.stat("folder").is_directory
+    with pytest.raises(Conflict):
+        trees.delete_folder("folder")
     with pytest.raises(Conflict):
         put(trees, "folder", b"x")
     with pytest.raises(Conflict):
@@ -221,7 +257,7 @@ def send(parts, number, content, **announced):
 
 
 def test_parts_of_one_size_become_one_file_without_a_copy(tmp_path):
-    parts = PartStore(tmp_path)
+    parts = LocalPartStore(tmp_path)
     sent = [
         send(parts, number, content, expected=len(content))
         for number, content in ((1, b"one"), (3, b"!"), (2, b"two"))
@@ -248,7 +284,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("rest", OTHERS.values(), ids=OTHERS.keys())
 def test_parts_that_do_not_fit_are_joined_by_copying(tmp_path, rest):
-    parts = PartStore(tmp_path)
+    parts = LocalPartStore(tmp_path)
     first = send(parts, 1, b"one", expected=3)
     others = rest(parts)
     ordered = others if others[0].number == 1 else [first, *others]
@@ -258,7 +294,7 @@ def test_parts_that_do_not_fit_are_joined_by_copying(tmp_path, rest):
 
 
 def test_a_file_that_somebody_may_still_write_to_is_never_taken(tmp_path):
-    parts = PartStore(tmp_path)
+    parts = LocalPartStore(tmp_path)
     first = send(parts, 1, b"one", expected=3)
     (tmp_path / "parts" / UPLOAD / "claim-00002").touch()
     assert parts.take(UPLOAD, [first]) is None
@@ -266,7 +302,7 @@ def test_a_file_that_somebody_may_still_write_to_is_never_taken(tmp_path):
 
 
 def test_a_part_that_broke_off_may_take_its_place_again(tmp_path):
-    parts = PartStore(tmp_path)
+    parts = LocalPartStore(tmp_path)
     first = send(parts, 1, b"one", expected=3)
     with pytest.raises(InvalidParameter):
         send(parts, 2, b"tw", expected=3)
@@ -275,7 +311,7 @@ def test_a_part_that_broke_off_may_take_its_place_again(tmp_path):
 
 
 def test_a_first_part_that_broke_off_leaves_the_upload_usable(tmp_path):
-    parts = PartStore(tmp_path)
+    parts = LocalPartStore(tmp_path)
     with pytest.raises(InvalidParameter):
         send(parts, 1, b"tw", expected=3)
     ordered = [send(parts, 1, b"first", expected=5), send(parts, 2, b"two", expected=3)]
@@ -284,7 +320,7 @@ def test_a_first_part_that_broke_off_leaves_the_upload_usable(tmp_path):
 
 
 def test_parts_are_joined_in_the_order_given(tmp_path):
-    parts = PartStore(tmp_path)
+    parts = LocalPartStore(tmp_path)
     second = parts.receive(UPLOAD, 2, io.BytesIO(b"world"), limit=10)
     first = parts.receive(UPLOAD, 1, io.BytesIO(b"hello "), limit=10)
     again = parts.receive(UPLOAD, 2, io.BytesIO(b"there"), limit=10)
@@ -300,4 +336,4 @@ def test_parts_are_joined_in_the_order_given(tmp_path):
 @pytest.mark.parametrize("etag", ["", "../1", "0" * 32, "x" * 32])
 def test_an_etag_that_was_not_given_out_names_no_part(tmp_path, etag):
     with pytest.raises(InvalidParameter):
-        PartStore(tmp_path).sizes(UPLOAD, [Part(1, etag)])
+        LocalPartStore(tmp_path).sizes(UPLOAD, [Part(1, etag)])

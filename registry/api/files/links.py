@@ -15,8 +15,9 @@ from registry.services.actors import Actor
 from registry.storage.signing import BrokenLink, Claim, Target, verify
 
 
-def _bundle(request: HttpRequest, signed: str) -> dict[str, Any]:
-    return {"url": link_url(request, signed), "headers": []}
+def _bundle(request: HttpRequest, link: str) -> dict[str, Any]:
+    """A link as clients want it: of ours, or of the store that keeps the file, which is a whole URL already."""
+    return {"url": link if "://" in link else link_url(request, link), "headers": []}
 
 
 def _create_download_url(request: HttpRequest, actor: Actor, **_: str) -> HttpResponseBase:
