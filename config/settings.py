@@ -188,6 +188,10 @@ MAX_FILE_BYTES = _number("MODELKEEP_MAX_FILE_BYTES", 100 * 1024**3)
 MAX_FILES_PER_VERSION = _number("MODELKEEP_MAX_FILES_PER_VERSION", 10_000)
 MAX_MLMODEL_BYTES = 4 * 1024**2
 SIGNED_URL_SECONDS = _number("MODELKEEP_SIGNED_URL_SECONDS", 900)
+TEMPORARY_CREDENTIALS_SECONDS = _number("MODELKEEP_TEMPORARY_CREDENTIALS_SECONDS", 3600)
+"""How long credentials for the S3 door are good, at most an hour; what is revoked is refused at once all the same."""
+S3_DOOR_BUCKET = os.environ.get("MODELKEEP_S3_DOOR_BUCKET", "modelkeep")
+"""The bucket's name at our own S3 door, `/s3/<bucket>/…`; not the store that ARTIFACT_ROOT names."""
 PENDING_VERSION_HOURS = _number("MODELKEEP_PENDING_VERSION_HOURS", 24)
 """A version still PENDING_REGISTRATION without an upload for this long is failed by the reaper."""
 BLOB_GRACE_SECONDS = _number("MODELKEEP_BLOB_GRACE_SECONDS", 3600)

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.oauth.urls")),
     path("", include("registry.api.identity.urls")),
     path("", include("registry.api.files.urls")),
+    path("", include("registry.api.s3.urls")),
     path("", include("registry.api.sql.urls")),
     path("", include("registry.api.modelkeep.urls")),
     path("", include("serving.api.staging.urls")),

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 SAMPLES = {
     "alias": "champion",
     "app_label": "registry",
+    "bucket": "modelkeep",
     "catalog": "prod",
     "chunk_index": "0",
     "content_type_id": "1",
@@ -18,6 +19,7 @@ SAMPLES = {
     "full_name": "prod.ml.ranker",
     "model": "ranker",
     "name": "prod",
+    "key": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11/1/MLmodel",
     "object_id": "1",
     "operation_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "path": "/Models/prod/ml/ranker/1/MLmodel",

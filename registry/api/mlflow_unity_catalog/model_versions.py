@@ -1,25 +1,27 @@
 """Model versions: made, filled, finalized, described, tagged, deleted."""
 
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from registry.api.mlflow_unity_catalog.filters import name_in_filter
 from registry.api.mlflow_unity_catalog.registered_models import tags_in
-from registry.api.mlflow_unity_catalog.shapes import millis, model_version
+from registry.api.mlflow_unity_catalog.shapes import model_version, temporary_credentials
 from registry.api.wire import actor_of, number_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter, NotFound
 from registry.privileges import Action
 from registry.services import lineage, model_versions
 from registry.services.model_versions import NewVersion
 from registry.services.tags import Tags, tag_version
+from registry.services.temporary_credentials import Operation, create_temporary_credentials
 
 LINEAGE_HEADER = "X-Databricks-Lineage-Identifier"
+_OPERATIONS = {
+    "MODEL_VERSION_OPERATION_READ": Operation.READ,
+    "MODEL_VERSION_OPERATION_READ_WRITE": Operation.READ_WRITE,
+}
 
 
 class Create(APIView):
@@ -163,28 +165,18 @@ class Credentials(APIView):
     """POST model-versions/generate-temporary-credentials: the right to move files through this server."""
 
     def post(self, request: Request) -> Response:
-        """Check the right and say how long it is good for; every transfer is checked again."""
+        """Give credentials under the right to use them; every transfer is checked again."""
         parameters = parameters_of(request)
-        match text_of(parameters, "operation"):
-            case "MODEL_VERSION_OPERATION_READ":
-                authorize = model_versions.authorize_load
-            case "MODEL_VERSION_OPERATION_READ_WRITE":
-                authorize = model_versions.authorize_upload
-            case other:
-                raise InvalidParameter(
-                    f"'operation' is '{other}': use MODEL_VERSION_OPERATION_READ or "
-                    "MODEL_VERSION_OPERATION_READ_WRITE.",
-                    field="operation",
-                )
-        authorize(
+        operation = _OPERATIONS.get(asked := text_of(parameters, "operation"))
+        if operation is None:
+            raise InvalidParameter(f"'operation' is '{asked}': use {' or '.join(_OPERATIONS)}.", field="operation")
+        credentials = create_temporary_credentials(
             actor=actor_of(request),
             name=text_of(parameters, "name", required=True),
             version=parameters.get("version"),
+            operation=operation,
         )
-        expires = timezone.now() + timedelta(seconds=settings.SIGNED_URL_SECONDS)
-        return object_response(
-            {"credentials": {"expiration_time": millis(expires), "storage_mode": "DEFAULT_STORAGE"}}
-        )
+        return object_response({"credentials": temporary_credentials(credentials)})
 
 
 class DownloadUri(APIView):

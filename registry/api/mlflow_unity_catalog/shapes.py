@@ -5,6 +5,7 @@ from typing import Any
 
 from registry.models import ModelVersion, RegisteredModel
 from registry.services.model_rows import related_rows
+from registry.services.temporary_credentials import TemporaryCredentials
 
 
 def millis(moment: datetime | None) -> str:
@@ -59,4 +60,17 @@ def model_version(version: ModelVersion) -> dict[str, Any]:
         "model_params": version.params,
         "model_metrics": version.metrics,
         "model_version_dependencies": version.dependencies,
+    }
+
+
+def temporary_credentials(credentials: TemporaryCredentials) -> dict[str, Any]:
+    """Credentials for the S3 door; the storage mode tells stock clients that signed links serve them without any."""
+    return {
+        "expiration_time": millis(credentials.expires_at),
+        "storage_mode": "DEFAULT_STORAGE",
+        "aws_temp_credentials": {
+            "access_key_id": credentials.access_key_id,
+            "secret_access_key": credentials.secret_access_key,
+            "session_token": credentials.session_token,
+        },
     }

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from registry.models import ModelVersion, RegisteredModel, Securable, Table
 from registry.services.model_rows import related_rows
+from registry.services.temporary_credentials import TemporaryCredentials
+from registry.services.version_locations import model_location, version_location
 
 
 def millis(moment: datetime | None) -> int | None:
@@ -134,7 +136,7 @@ def registered_model(
         "id": str(securable.pk),
         "comment": securable.comment,
         "owner": securable.owner.name,
-        "storage_location": f"dbfs:/Models/{securable.full_name.replace('.', '/')}",
+        "storage_location": model_location(model),
         "tags": tags(securable),
         "deployment_job_id": model.deployment_job_id,
         "metastore_id": _metastore_id(securable),
@@ -170,7 +172,7 @@ def model_version(version: ModelVersion, *, include_aliases: bool = True) -> dic
         "status": version.status,
         "status_message": version.status_message,
         "comment": version.comment,
-        "storage_location": f"dbfs:/Models/{securable.full_name.replace('.', '/')}/{version.version}",
+        "storage_location": version_location(version),
         "tags": tags(version),
         "model_id": version.logged_model_id,
         "model_params": version.params,
@@ -191,3 +193,19 @@ def model_version(version: ModelVersion, *, include_aliases: bool = True) -> dic
             for alias in related_rows(version, "aliases")
         ]
     return body
+
+
+def temporary_credentials(credentials: TemporaryCredentials) -> dict[str, Any]:
+    """Credentials for the S3 door, for clients that move files with an object-store library.
+
+    The storage mode tells those that know it that the Files API and signed links serve them without any.
+    """
+    return {
+        "expiration_time": millis(credentials.expires_at),
+        "storage_mode": "DEFAULT_STORAGE",
+        "aws_temp_credentials": {
+            "access_key_id": credentials.access_key_id,
+            "secret_access_key": credentials.secret_access_key,
+            "session_token": credentials.session_token,
+        },
+    }

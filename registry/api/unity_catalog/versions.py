@@ -1,10 +1,7 @@
 """Model versions and the right to move their files."""
 
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,8 +12,10 @@ from registry.api.wire import actor_of, flag_of, number_of, object_response, par
 from registry.errors import InvalidParameter
 from registry.services import lineage, model_versions
 from registry.services.model_versions import NewVersion
+from registry.services.temporary_credentials import Operation, create_temporary_credentials
 
 LINEAGE_HEADER = "X-Databricks-Lineage-Identifier"
+_OPERATIONS = {"READ_MODEL_VERSION": Operation.READ, "READ_WRITE_MODEL_VERSION": Operation.READ_WRITE}
 
 
 class Create(APIView):
@@ -109,23 +108,16 @@ class Credentials(APIView):
     """POST temporary-model-version-credentials."""
 
     def post(self, request: Request) -> Response:
-        """Check the right to read or write a version's files through this server."""
+        """Give credentials to read or write a version's files, under the right to do it."""
         parameters = parameters_of(request)
-        match text_of(parameters, "operation"):
-            case "READ_MODEL_VERSION":
-                authorize = model_versions.authorize_load
-            case "READ_WRITE_MODEL_VERSION":
-                authorize = model_versions.authorize_upload
-            case other:
-                raise InvalidParameter(
-                    f"'operation' is '{other}': use READ_MODEL_VERSION or READ_WRITE_MODEL_VERSION.",
-                    field="operation",
-                )
+        operation = _OPERATIONS.get(asked := text_of(parameters, "operation"))
+        if operation is None:
+            raise InvalidParameter(f"'operation' is '{asked}': use {' or '.join(_OPERATIONS)}.", field="operation")
         parts = [text_of(parameters, key) for key in ("catalog_name", "schema_name", "model_name")]
-        authorize(
+        credentials = create_temporary_credentials(
             actor=actor_of(request),
             name=".".join(part for part in parts if part),
             version=parameters.get("version"),
+            operation=operation,
         )
-        expires = timezone.now() + timedelta(seconds=settings.SIGNED_URL_SECONDS)
-        return object_response({"expiration_time": shapes.millis(expires), "storage_mode": "DEFAULT_STORAGE"})
+        return object_response(shapes.temporary_credentials(credentials))
