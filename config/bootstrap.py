@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 STAMP = "modelkeep.stamp"
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
-DEVELOPMENT_COMMANDS = {"test", "lint", "lock"}
+DEVELOPMENT_COMMANDS = {"test", "lint", "lock", "screenshots"}
 NO_NETWORK = re.compile(
     r"dns error|failed to lookup|name resolution|connection refused|connection error|connect error|timed out"
     r"|network is unreachable|no matching distribution|error sending request",

@@ -11,7 +11,7 @@ DASHED = {"client-env": "client_env"}
 def run(arguments: Sequence[str]) -> int:
     """Run one command inside the ready environment; answer its exit code."""
     command = arguments[0] if arguments else "help"
-    if command in {"test", "lint", "lock"}:
+    if command in {"test", "lint", "lock", "screenshots"}:
         from config import development
 
         return development.COMMANDS[command](arguments[1:])

@@ -1,4 +1,4 @@
-"""The commands of those who change the product: `test`, `lint`, `lock`. They run in the development environment."""
+"""The commands of those who change the product; they run in the development environment."""
 
 from __future__ import annotations
 
@@ -78,4 +78,15 @@ def lock(arguments: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"test": test, "lint": lint, "lock": lock}
+def screenshots(arguments: Sequence[str]) -> int:
+    """Become the program that renders every screen into a folder."""
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "tests.screens.take", *arguments])
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "test": test,
+    "lint": lint,
+    "lock": lock,
+    "screenshots": screenshots,
+}

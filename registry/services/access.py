@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from registry.models import Grant, Securable
-from registry.privileges import COVERED_BY_ALL, RULES, Action, Privilege, Right, Rule, SecurableType
+from registry.privileges import ACTIONS_ON, COVERED_BY_ALL, RULES, Action, Privilege, Right, Rule, SecurableType
 from registry.services.actors import Actor
 from registry.services.audit import DeniedOnSecurable, HiddenFromActor
 from registry.services.statements import fetch, instance
@@ -189,6 +189,17 @@ def require(*, actor: Actor, action: Action, securable: Securable, named: str = 
     if missing is None:
         return facts
     raise denial_of(facts, action=action, missing=missing, named=named)
+
+
+def allowed_actions(*, actor: Actor, securable: Securable) -> frozenset[Action]:
+    """Everything that the actor may do to the securable, for screens that offer only what will not be refused.
+
+    It is no permission: the service that acts asks the gate again. One query.
+    """
+    facts = gather_facts(actor=actor, securable=securable)
+    return frozenset(
+        action for action in ACTIONS_ON[SecurableType(securable.type)] if facts.missing_to(action) is None
+    )
 
 
 def require_visible(*, actor: Actor, securable: Securable, named: str = "") -> Facts:

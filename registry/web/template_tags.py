@@ -89,11 +89,20 @@ def champion(model: RegisteredModel) -> int | None:
     return next((a.version.version for a in model.aliases.all() if a.key == "champion"), None)
 
 
-@register.inclusion_tag("parts/status.html")
+@register.inclusion_tag("parts/_status.html")
 def status(version: ModelVersion) -> dict[str, Any]:
     """The state of a version as a dot and a word."""
     tone, word = _STATUS[VersionStatus(version.status)]
     return {"tone": tone, "word": word, "message": version.status_message}
+
+
+@register.simple_tag
+def opens_dialog(url: str) -> SafeString:
+    """Attributes of a link that lays the dialog at `url` over the page; without scripts it is an ordinary link."""
+    return format_html(
+        'href="{0}" hx-get="{0}" hx-target="#dialog-body" hx-select="unset" hx-swap="innerHTML" hx-push-url="false"',
+        url,
+    )
 
 
 @register.filter

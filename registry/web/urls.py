@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.web import explore, models, profile, sign_in, tree
+from registry.web import explore, keyboard, models, palette, profile, sign_in, tree
 
 _MODEL = "explore/data/models/<str:catalog>/<str:schema>/<str:model>"
 
@@ -14,9 +14,11 @@ urlpatterns = [
     path("profile/password", sign_in.password_page, name="password"),
     path("profile/tokens", profile.make_token, name="make-token"),
     path("profile/tokens/<uuid:token_id>/revoke", profile.end_token, name="end-token"),
+    path("search", palette.results, name="palette"),
+    path("keys", keyboard.keys, name="keys"),
     path("explore/tree", tree.catalogs, name="tree"),
     path("explore/tree/<str:catalog>", tree.schemas, name="tree-catalog"),
-    path("explore/tree/<str:catalog>/<str:schema>", tree.models, name="tree-schema"),
+    path("explore/tree/<str:catalog>/<str:schema>", tree.objects, name="tree-schema"),
     path("explore/data", explore.catalogs, name="catalogs"),
     path(_MODEL, models.model_page, name="model"),
     path(f"{_MODEL}/version/<int:version>", models.version_page, name="version"),

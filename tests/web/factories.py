@@ -35,8 +35,8 @@ def make_model(actor: Actor, full_name: str, *, comment: str = "", versions: int
 
 
 def make_version(actor: Actor, model: RegisteredModel, **fields: object) -> ModelVersion:
-    """The next version of a model, READY unless the fields say otherwise."""
-    now = timezone.now()
+    """The next version of a model, READY and made now unless the fields say otherwise (`status`, `at`)."""
+    now = fields.pop("at", timezone.now())
     model.last_version += 1
     model.save()
     status = fields.pop("status", VersionStatus.READY)

@@ -25,6 +25,7 @@ PRIVATE = {"sqlstatement"}
 READ_ONLY = {
     *("auditevent", "aliasmove", "operation", "operationlogline", "blob", "manifestentry", "multipartupload"),
     *("lineageedge", "table", "experiment", "experimentgrant"),
+    *("delivery", "deliveryattempt"),
     *("serviceprincipalsecret", "tagpolicy", "tagpolicyrole", "workspacesetting"),
 }
 
@@ -77,6 +78,13 @@ def populate(people, suffix):
     policy = models.TagPolicy.objects.create(key=f"k{suffix}", created_by=who.principal)
     policy.roles.create(principal=who.principal, role=models.TagRole.values[0])
     models.WorkspaceSetting.objects.create(key=f"k{suffix}", value="true", updated_by=who.principal)
+    stamps = {"created_at": timezone.now(), "created_by": who.principal, "updated_at": timezone.now()}
+    webhook = models.Webhook.objects.create(
+        name=f"w{suffix}", url="https://h", events=["x"], owner=who.principal, scope=model.securable, **stamps
+    )
+    models.NotificationDestination.objects.create(display_name="d", key=f"d{suffix}", kind="EMAIL", **stamps)
+    delivery = webhook.deliveries.create(event="x", body="{}", created_at=timezone.now())
+    delivery.log.create(number=1, at=timezone.now(), milliseconds=1)
 
 
 def test_every_noun_is_there():

@@ -1,29 +1,10 @@
-// What every page's frame does: menus that close, toasts that leave, focus after a swap.
+// What every page's frame does: menus that close, panels on small screens, focus after a swap.
 (() => {
-  const TOAST_MS = 6000;
-
-  const dismiss = (toast) => {
-    toast.classList.add("is-leaving");
-    setTimeout(() => toast.remove(), 300);
-  };
-
-  window.modelkeep = {
-    toast(text, kind = "info") {
-      const toast = document.createElement("p");
-      toast.className = `toast toast-${kind}`;
-      toast.textContent = text;
-      document.getElementById("toasts").append(toast);
-      setTimeout(() => dismiss(toast), TOAST_MS);
-    },
-  };
-
-  document.querySelectorAll(".toast").forEach((toast) => setTimeout(() => dismiss(toast), TOAST_MS));
-
   document.addEventListener("click", (event) => {
     document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
-      if (!menu.contains(event.target)) menu.open = false;
+      if (!menu.contains(event.target) || event.target.closest(".menu-item")) menu.open = false;
     });
-    const opener = event.target.closest("[data-tree-open]");
+    const opener = event.target.closest("[data-panel-open]");
     if (opener) {
       const open = document.getElementById(opener.getAttribute("aria-controls")).classList.toggle("is-open");
       opener.setAttribute("aria-expanded", String(open));
@@ -44,11 +25,16 @@
     const main = document.getElementById("main");
     const panel = document.getElementById("tree-panel");
     if (panel && !panel.contains(document.activeElement)) main.focus({ preventScroll: true });
-    if (panel) panel.classList.remove("is-open");
-    document.querySelector("[data-tree-open]")?.setAttribute("aria-expanded", "false");
+    document.querySelectorAll("[data-panel-open]").forEach((opener) => {
+      document.getElementById(opener.getAttribute("aria-controls"))?.classList.remove("is-open");
+      opener.setAttribute("aria-expanded", "false");
+    });
   });
 
-  document.addEventListener("htmx:sendError", () => {
-    window.modelkeep.toast("The server cannot be reached. Check the connection and try again.", "error");
-  });
+  // Says so when the connection is gone, and stops saying it when it is back.
+  const offline = document.getElementById("offline");
+  const tell = () => { offline.hidden = navigator.onLine; };
+  window.addEventListener("online", tell);
+  window.addEventListener("offline", tell);
+  tell();
 })();

@@ -1,4 +1,4 @@
-// The catalog tree: opens level by level, follows the page, and is walked with the arrow keys.
+// The catalog tree: opens level by level, remembers what is open, follows the page, and is walked with the arrow keys.
 (() => {
   const tree = document.querySelector("[data-tree]");
   if (!tree) return;
@@ -8,9 +8,30 @@
   const groupOf = (node) => node.querySelector(":scope > [role=group]");
   const shownLinks = () => [...tree.querySelectorAll(".tree-link")].filter((link) => link.offsetParent !== null);
 
+  // What is open is kept for the tab: a reload or another page finds the tree as it was.
+  const MEMORY = "modelkeep.tree";
+  const recall = () => {
+    try {
+      return new Set(JSON.parse(window.sessionStorage.getItem(MEMORY) ?? "[]"));
+    } catch {
+      return new Set();
+    }
+  };
+  const remembered = recall();
+  const remember = (path, open) => {
+    if (open) remembered.add(path);
+    else remembered.delete(path);
+    try {
+      window.sessionStorage.setItem(MEMORY, JSON.stringify([...remembered]));
+    } catch {
+      // Storage may be switched off: the tree then only follows the page.
+    }
+  };
+
   const setOpen = (node, open) => {
     const group = groupOf(node);
     if (!group) return;
+    remember(linkOf(node).pathname, open);
     node.classList.toggle("is-open", open);
     group.hidden = !open;
     linkOf(node).setAttribute("aria-expanded", String(open));
@@ -37,7 +58,7 @@
       if (current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
       if (current) focusable = link;
-      if (above && !nodeOf(link).dataset.followed) {
+      if ((above || remembered.has(link.pathname)) && !nodeOf(link).dataset.followed) {
         nodeOf(link).dataset.followed = "yes";
         setOpen(nodeOf(link), true);
       }
@@ -79,6 +100,13 @@
     if (!moves[event.key]) return;
     event.preventDefault();
     moves[event.key]();
+  });
+
+  // The arrow down leads from the filter into the rows.
+  document.querySelector("[data-tree-filter]")?.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown") return;
+    event.preventDefault();
+    focusLink(shownLinks()[0]);
   });
 
   // After settling, every new row answers to its events; earlier it might not.

@@ -1,0 +1,3 @@
+"""What everybody in the seeded world signs in with."""
+
+PASSWORD = "correct horse battery"

@@ -1,0 +1,111 @@
+"""A small company with models in use: what the screens are looked at and tested with.
+
+`build()` goes through the services, so that audit, alias history and lineage are what users would have left.
+"""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from registry.models import ADMINS, LineageEdge, Membership, Principal, PrincipalKind, VersionStatus
+from registry.privileges import Privilege, SecurableType
+from registry.services.actors import load_actor
+from registry.services.aliases import set_alias
+from registry.services.catalogs import create_catalog
+from registry.services.grants import Change, update_grants
+from registry.services.schemas import create_schema
+from registry.services.tables import NewTable, create_table
+from registry.services.tags import Tags, tag_version
+from tests.screens.password import PASSWORD
+from tests.web.factories import make_model, make_version
+
+DESCRIPTION = """Predicts how many minutes a flight **leaves late**, from what is known two hours before.
+
+- trained nightly on `prod.flights.departures`
+- *not* for cancelled flights
+"""
+COLUMNS = [("origin", "string"), ("carrier", "string"), ("distance", "double"), ("departed_at", "timestamp")]
+
+
+def person(name: str, display_name: str, *groups: Principal) -> Principal:
+    """Somebody who can sign in with PASSWORD."""
+    user = Principal(name=name, key=name, kind=PrincipalKind.USER, display_name=display_name)
+    user.set_password(PASSWORD)
+    user.save()
+    for group in groups:
+        Membership.objects.create(group=group, member=user)
+    return user
+
+
+def build() -> None:
+    """Ada owns the models, Ben may load them, Cleo sees nothing, Rosa administers."""
+    admins = Principal.objects.get(key=ADMINS)
+    analysts = Principal.objects.create(name="analysts", key="analysts", kind=PrincipalKind.GROUP)
+    rosa = load_actor(person("rosa@example.com", "Rosa Admin", admins))
+    ada = load_actor(person("ada@example.com", "Ada Owner"))
+    person("ben@example.com", "Ben Reader", analysts)
+    person("cleo@example.com", "Cleo Outsider")
+
+    for catalog, comment in [("dev", "Where everybody tries things"), ("prod", "What customers depend on")]:
+        create_catalog(actor=rosa, name=catalog, comment=comment)
+        _grant(
+            rosa, SecurableType.CATALOG, catalog, "ada@example.com", Privilege.USE_CATALOG, Privilege.CREATE_SCHEMA
+        )
+    for schema in ("dev.flights", "prod.flights", "prod.pricing"):
+        create_schema(actor=ada, catalog=schema.split(".")[0], name=schema.split(".")[1])
+    create_table(
+        actor=ada,
+        catalog="prod",
+        schema="flights",
+        name="departures",
+        new=NewTable(
+            table_type="EXTERNAL",
+            data_source_format="DELTA",
+            storage_location="s3://lake/departures",
+            columns=[{"name": name, "type_name": type_, "type_text": type_} for name, type_ in COLUMNS],
+            comment="One row a departure",
+        ),
+    )
+    _models(ada)
+    _grant(rosa, SecurableType.CATALOG, "prod", "analysts", Privilege.USE_CATALOG, Privilege.USE_SCHEMA)
+    _grant(ada, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "analysts", Privilege.EXECUTE)
+    _grant(ada, SecurableType.REGISTERED_MODEL, "prod.pricing.fare", "ben@example.com", Privilege.BROWSE)
+
+
+def _grant(actor, type_, name, principal, *privileges):
+    update_grants(actor=actor, type_=type_, full_name=name, changes=[Change(principal, add=privileges)])
+
+
+def _models(ada) -> None:
+    delay = make_model(ada, "prod.flights.delay", comment=DESCRIPTION, task="regression", team="operations")
+    for number in range(1, 7):
+        rmse = 21.4 - number * 0.9
+        version = make_version(
+            ada,
+            delay,
+            metrics=[{"key": "rmse", "value": rmse}, {"key": "mae", "value": rmse * 0.7}],
+            params=[{"key": "max_depth", "value": str(3 + number)}, {"key": "learning_rate", "value": "0.1"}],
+            comment="Adds weather at the origin." if number == 5 else "",
+            at=timezone.now() - timedelta(days=30 - 4 * number),
+        )
+        LineageEdge.objects.create(
+            version=version,
+            direction="UPSTREAM",
+            kind="TABLE",
+            name="prod.flights.departures",
+            recorded_by=ada.principal,
+        )
+    make_version(ada, delay, status=VersionStatus.PENDING_REGISTRATION)
+    make_version(
+        ada,
+        delay,
+        status=VersionStatus.FAILED_REGISTRATION,
+        status_message="MLmodel names no signature: log the model with an input_example.",
+    )
+    for alias, number in [("Champion", 3), ("Champion", 4), ("Challenger", 5), ("Champion", 5), ("Challenger", 6)]:
+        set_alias(actor=ada, name="prod.flights.delay", alias=alias, version=number)
+    tag_version(actor=ada, name="prod.flights.delay", version=5, change=Tags(set={"validation_status": "approved"}))
+    fare = make_model(ada, "prod.pricing.fare", comment="Suggests a fare for a route and a day.", versions=2)
+    set_alias(actor=ada, name=fare.securable.full_name, alias="Champion", version=2)
+    make_model(ada, "dev.flights.delay", versions=1)
+    make_model(ada, "dev.flights.cancellations", comment="An idea.")
