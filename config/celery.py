@@ -32,6 +32,8 @@ app.conf.update(
         "registry.reap_pending_versions": {"queue": HOUSEKEEPING},
         "registry.submit_artifact_sweep": {"queue": HOUSEKEEPING},
         "registry.sweep_statements": {"queue": HOUSEKEEPING},
+        "registry.wake_deliveries": {"queue": HOUSEKEEPING},
+        "registry.forget_old_deliveries": {"queue": HOUSEKEEPING},
     },
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=200,
@@ -52,6 +54,16 @@ app.conf.update(
         },
         "sweep artifacts": {
             "task": "registry.submit_artifact_sweep",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
+        "wake deliveries": {
+            "task": "registry.wake_deliveries",
+            "schedule": settings.OPERATION_SWEEP_SECONDS,
+            "options": {"expires": settings.OPERATION_SWEEP_SECONDS},
+        },
+        "forget old deliveries": {
+            "task": "registry.forget_old_deliveries",
             "schedule": 3600.0,
             "options": {"expires": 3600},
         },

@@ -229,6 +229,7 @@ SQL_RESULT_SECONDS = _number("MODELKEEP_SQL_RESULT_SECONDS", 3600)
 
 WEBHOOK_NETWORKS = [n.strip() for n in os.environ.get("MODELKEEP_WEBHOOK_NETWORKS", "").split(",") if n.strip()]
 """Networks besides the public internet that webhooks may reach, as 10.1.0.0/16; all others inside are refused."""
+MAX_WEBHOOKS_PER_SCOPE = _number("MODELKEEP_MAX_WEBHOOKS_PER_SCOPE", 50)
 WEBHOOK_TIMEOUT_SECONDS = _number("MODELKEEP_WEBHOOK_TIMEOUT_SECONDS", 15)
 """How long one attempt may take from connecting to the last byte of the answer."""
 WEBHOOK_MAX_ATTEMPTS = _number("MODELKEEP_WEBHOOK_MAX_ATTEMPTS", 8)

@@ -21,6 +21,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.modelkeep.urls")),
     path("", include("serving.api.staging.urls")),
     path("", include("registry.api.mlflow_registry.urls")),
+    path("", include("registry.api.mlflow_webhooks.urls")),
+    path("", include("registry.api.notification_destinations.urls")),
     path("", include("registry.api.tracking.urls")),
     re_path(r"^(?:mlflow/)?(?:api|ajax-api)(?:/|$)", not_found),
     path("console/", admin.site.urls),

@@ -121,6 +121,7 @@ class Action(StrEnum):
     GRANT = "updatePermissions"
     TRANSFER = "transferOwnership"
     ADMINISTER_METASTORE = "administerMetastore"
+    MANAGE_WEBHOOKS = "manageWebhooks"
 
 
 @dataclass(frozen=True)
@@ -185,19 +186,22 @@ RULES: dict[Action, Rule] = {
     Action.READ_GRANTS: Rule((Right.ADMINISTERS,)),
     Action.GRANT: Rule((Right.ADMINISTERS,)),
     Action.TRANSFER: Rule((Right.ADMINISTERS,)),
+    # On the metastore, a catalog, a schema or a model: webhooks that are told of what happens there and below.
+    Action.MANAGE_WEBHOOKS: Rule((Right.OWNS,)),
 }
 
 _ON_ANY = (Action.READ_GRANTS, Action.GRANT)
 _BELOW_METASTORE = (*_ON_ANY, Action.TRANSFER)
 
 ACTIONS_ON: dict[SecurableType, tuple[Action, ...]] = {
-    SecurableType.METASTORE: (Action.CREATE_CATALOG, Action.ADMINISTER_METASTORE, *_ON_ANY),
+    SecurableType.METASTORE: (Action.CREATE_CATALOG, Action.ADMINISTER_METASTORE, Action.MANAGE_WEBHOOKS, *_ON_ANY),
     SecurableType.CATALOG: (
         Action.READ_CATALOG,
         Action.UPDATE_CATALOG,
         Action.TAG_CATALOG,
         Action.DELETE_CATALOG,
         Action.CREATE_SCHEMA,
+        Action.MANAGE_WEBHOOKS,
         *_BELOW_METASTORE,
     ),
     SecurableType.SCHEMA: (
@@ -207,6 +211,7 @@ ACTIONS_ON: dict[SecurableType, tuple[Action, ...]] = {
         Action.DELETE_SCHEMA,
         Action.CREATE_MODEL,
         Action.CREATE_TABLE,
+        Action.MANAGE_WEBHOOKS,
         *_BELOW_METASTORE,
     ),
     SecurableType.REGISTERED_MODEL: (
@@ -223,6 +228,7 @@ ACTIONS_ON: dict[SecurableType, tuple[Action, ...]] = {
         Action.TAG_VERSION,
         Action.CREATE_VERSION,
         Action.LOAD_VERSION,
+        Action.MANAGE_WEBHOOKS,
         *_BELOW_METASTORE,
     ),
     SecurableType.TABLE: (

@@ -5,6 +5,9 @@ from uuid import UUID
 
 from celery import shared_task
 
+from registry.services.delivery_queue import DELIVER_TASK
+from registry.services.delivery_runner import deliver
+from registry.services.delivery_sweep import forget_old_deliveries, wake_due_deliveries
 from registry.services.model_versions import reap_pending_versions
 from registry.services.operation_delivery import RUN_TASK
 from registry.services.operation_handlers import submit_artifact_sweep
@@ -41,3 +44,21 @@ def submit_artifact_sweep_task() -> None:
 def sweep_statements_task() -> None:
     """Take away the results of statements that have expired, and the files of tables that are gone."""
     sweep_statements()
+
+
+@shared_task(name=DELIVER_TASK)
+def deliver_task(delivery_id: str) -> None:
+    """Try one delivery, if it is due and nobody has it."""
+    deliver(delivery_id=UUID(delivery_id))
+
+
+@shared_task(name="registry.wake_deliveries")
+def wake_deliveries_task() -> None:
+    """Wake workers for the deliveries that are due."""
+    wake_due_deliveries()
+
+
+@shared_task(name="registry.forget_old_deliveries")
+def forget_old_deliveries_task() -> None:
+    """Take deliveries that were over long ago out of the log."""
+    forget_old_deliveries()

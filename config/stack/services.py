@@ -46,6 +46,8 @@ def background(options: UpOptions, environment: Mapping[str, str]) -> list[Servi
         _worker("worker-build", "build", environment, *_pool()),
         # Short tasks only, in the worker's own process: rescue must never wait behind long work.
         _worker("housekeeping", "housekeeping", environment, "--pool", "solo"),
+        # In threads of one process: deliveries wait for other people's servers and do nothing else.
+        _worker("deliveries", "deliveries", environment, "--pool", "threads", "--concurrency", "8"),
         _beat(options.folder, environment),
     ]
 

@@ -11,6 +11,7 @@ from registry.admin import (
     principals,
     registered_models,
     securables,
+    webhooks,
     workspace,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "principals",
     "registered_models",
     "securables",
+    "webhooks",
     "workspace",
 ]

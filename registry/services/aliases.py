@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from registry.errors import InvalidParameter, LimitExceeded, NotFound
-from registry.events import alias_moved
+from registry.events import alias_moved, model_changed
 from registry.models import AliasMove, ModelAlias, ModelVersion, RegisteredModel, VersionStatus
 from registry.names import check_alias, check_version_number, lookup_key
 from registry.privileges import Action
@@ -115,6 +115,9 @@ def note_move(
         moved_at=timezone.now(),
         moved_by=actor.principal,
     )
+    facts = {"alias": name} if after is None else {"alias": name, "version": str(after)}
+    event = "model_version_alias.deleted" if after is None else "model_version_alias.created"
+    model_changed.send(RegisteredModel, securable=model.securable, changes=[(event, facts)])
     transaction.on_commit(lambda: alias_moved.send(RegisteredModel, model=model, alias=name, version=version))
 
 

@@ -24,7 +24,7 @@ from registry.services.imported_versions import fail_unfinished
 from registry.services.operation_context import OperationContext
 from registry.services.operation_kinds import operation_kind
 from registry.services.operations import submit_operation
-from registry.services.remote_hosts import RemoteHost, check_url, resolve
+from registry.services.remote_hosts import Reach, RemoteHost, check_url, resolve
 from registry.services.sealing import seal, unseal
 from registry.services.securables import find_securable
 
@@ -89,7 +89,7 @@ def _checked(actor: Actor, wanted: ImportRequest) -> dict[str, Any]:
     if wanted.into:
         into = ".".join(split_full_name(wanted.into, levels=2, field="into"))
         require_visible(actor=actor, securable=find_securable(SecurableType.SCHEMA, into), named=into)
-    resolve(str(urlsplit(url).hostname), allow_private=wanted.allow_private)
+    resolve(str(urlsplit(url).hostname), reach=Reach(everywhere=wanted.allow_private))
     return {
         "source_url": url,
         "username": wanted.username,

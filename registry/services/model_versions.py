@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from registry.errors import InvalidState
-from registry.events import model_version_ready
+from registry.events import model_changed, model_version_ready
 from registry.models import ModelVersion, VersionStatus
 from registry.names import find_model_id
 from registry.privileges import Action
@@ -169,7 +169,20 @@ def complete_version(version: ModelVersion, *, actor: Actor) -> None:
     version.updated_by = actor.principal
     version.save()
     touch(version.model.securable, actor=actor, fields=[])
+    model_changed.send(
+        ModelVersion, securable=version.model.securable, changes=[("model_version.created", _news_of(version))]
+    )
     transaction.on_commit(lambda: model_version_ready.send(ModelVersion, version=version))
+
+
+def _news_of(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "version": str(version.version),
+        "source": version.source,
+        "run_id": version.run_id or None,
+        "tags": {tag.key: tag.value for tag in version.tags.all()},
+        "description": version.comment or None,
+    }
 
 
 def _keep_facts(version: ModelVersion, facts: ModelFacts) -> None:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from registry.errors import AlreadyExists, Conflict, InvalidParameter
-from registry.models import Experiment, Operation, Principal, PrincipalKind, Securable
+from registry.models import Experiment, Operation, Principal, PrincipalKind, Securable, Webhook
 from registry.names import lookup_key
 from registry.services.actors import Actor
 from registry.services.audit import audited, audited_read
@@ -302,6 +302,7 @@ def _check_owns_nothing(principal: Principal) -> None:
     owned = Securable.objects.filter(owner=principal).select_related("parent__parent")
     names = [securable.full_name for securable in owned.order_by("type", "key")[: _NAMED_AT_MOST + 1]]
     names += [f"experiment {row.name}" for row in Experiment.objects.filter(owner=principal)[: _NAMED_AT_MOST + 1]]
+    names += [f"webhook {row.name}" for row in Webhook.objects.filter(owner=principal)[: _NAMED_AT_MOST + 1]]
     if names:
         more = " and more" if len(names) > _NAMED_AT_MOST else ""
         raise Conflict(

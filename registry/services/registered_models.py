@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from registry.errors import InvalidParameter
+from registry.events import model_changed
 from registry.models import RegisteredModel, Securable
 from registry.names import lookup_key, split_full_name, split_model_name
 from registry.privileges import Action, SecurableType
@@ -58,13 +59,15 @@ def create_model(
         actor=actor, type_=SecurableType.REGISTERED_MODEL, parent=schema, name=model_name, comment=comment
     )
     model = RegisteredModel.objects.create(securable=securable, deployment_job_id=deployment_job_id)
-    set_tags(securable.tags, Tags(set=tags or {}), actor=actor)
+    tagged = set_tags(securable.tags, Tags(set=tags or {}), actor=actor)["after"]
     record(
         actor=actor,
         action=Action.CREATE_MODEL,
         securable=securable,
         after={"comment": comment, "tags": dict(tags or {})},
     )
+    facts = {"tags": tagged, "description": comment}
+    model_changed.send(RegisteredModel, securable=securable, changes=[("registered_model.created", facts)])
     return model
 
 

@@ -9,8 +9,9 @@ import ipaddress
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,11 +37,14 @@ class MissingAtSource(SourceError, NotFound):
     """The other server says that there is no such thing."""
 
 
-def check_url(url: str, *, field: str = "source_url") -> str:
-    """The address of a server, without the slash at its end.
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def check_url(url: str, *, field: str = "source_url", query: bool = False) -> str:
+    """The address of a server, without the slash at its end; or, with `query`, of a resource, as it was given.
 
     Raises:
-        InvalidParameter: not http or https, or with a user, a password, a query or a fragment in it.
+        InvalidParameter: not http or https, or with a user, a password, a fragment or an unwanted query in it.
     """
     try:
         parts = urlsplit(url.strip())
@@ -49,18 +53,45 @@ def check_url(url: str, *, field: str = "source_url") -> str:
         raise InvalidParameter(f"'{field}' is no address of a server.", field=field) from error
     if parts.username is not None or parts.password is not None:
         raise InvalidParameter(f"'{field}' holds a password: give the token by itself.", field=field)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or parts.query or parts.fragment:
+    unwanted = parts.fragment or (parts.query and not query)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or unwanted:
         raise InvalidParameter(
             f"'{field}' is {url!r}: write it as https://host or https://host:port/path.", field=field
         )
-    return url.strip().rstrip("/")
+    return url.strip() if query else url.strip().rstrip("/")
 
 
-def resolve(host: str, *, allow_private: bool) -> str:
-    """An address of a host, fit to be connected to.
+class AddressRefused(InvalidParameter):
+    """The host has an address that requests may not go to."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which addresses requests may go to besides those of the public internet, and how to say what is refused.
+
+    `remedy` tells the reader of a refusal what an operator can do; `field` names the parameter that held the host.
+    """
+
+    everywhere: bool = False
+    networks: Sequence[IPNetwork] = ()
+    field: str = "source_url"
+    remedy: str = "An operator can import from it with 'manage.py import_mlflow --allow-private'."
+
+    def allows(self, address: str) -> bool:
+        """Whether requests may go to an IP address."""
+        if self.everywhere or is_public(address):
+            return True
+        ip = ipaddress.ip_address(address)
+        inner = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped else ip
+        return any(inner in network for network in self.networks)
+
+
+def resolve(host: str, *, reach: Reach) -> list[str]:
+    """The addresses of a host, all fit to be connected to.
 
     Raises:
-        InvalidParameter: no such host, or one of its addresses is not public and `allow_private` is not set.
+        InvalidParameter: no such host.
+        AddressRefused: one of its addresses is out of reach.
         Unavailable: names cannot be looked up now.
     """
     try:
@@ -68,17 +99,16 @@ def resolve(host: str, *, allow_private: bool) -> str:
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             raise Unavailable(f"The name '{host}' cannot be looked up now. Try again later.") from error
-        raise InvalidParameter(f"There is no host '{host}'.", field="source_url") from error
+        raise InvalidParameter(f"There is no host '{host}'.", field=reach.field) from error
     except UnicodeError as error:
-        raise InvalidParameter(f"'{host}' is no name of a host.", field="source_url") from error
-    addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
-    if not allow_private and not all(is_public(address) for address in addresses):
-        raise InvalidParameter(
-            f"'{host}' is an address inside this network, which requests may not reach. "
-            "An operator can import from it with 'manage.py import_mlflow --allow-private'.",
-            field="source_url",
+        raise InvalidParameter(f"'{host}' is no name of a host.", field=reach.field) from error
+    addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
+    if not all(reach.allows(address) for address in addresses):
+        raise AddressRefused(
+            f"'{host}' is an address inside this network, which requests may not reach. {reach.remedy}",
+            field=reach.field,
         )
-    return addresses[0]
+    return addresses
 
 
 def is_public(address: str) -> bool:
@@ -92,21 +122,32 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class _CheckedTransport(httpx.BaseTransport):
-    """Connects to the address that was checked; TLS is still held to the name."""
+class CheckedTransport(httpx.BaseTransport):
+    """Connects to an address that was checked; TLS is still held to the name."""
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
-        self._addresses: dict[str, str] = {}
+    def __init__(self, *, reach: Reach) -> None:
+        self._reach = reach
+        self._addresses: dict[str, list[str]] = {}
         self._inner = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request."""
+        """Send one request, to the first of the host's addresses that takes a connection.
+
+        Raises:
+            InvalidParameter, Unavailable: as `resolve`.
+        """
         host = request.url.host
         if host not in self._addresses:
-            self._addresses[host] = resolve(host, allow_private=self._allow_private)
+            self._addresses[host] = resolve(host, reach=self._reach)
         request.extensions = {**request.extensions, "sni_hostname": host}
-        request.url = request.url.copy_with(host=self._addresses[host])
+        *others, last = self._addresses[host]
+        for address in others:
+            request.url = request.url.copy_with(host=address)
+            try:
+                return self._inner.handle_request(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        request.url = request.url.copy_with(host=last)
         return self._inner.handle_request(request)
 
     def close(self) -> None:
@@ -149,7 +190,7 @@ class RemoteHost:
         self.url = check_url(url)
         self._observe = observe
         self._client = httpx.Client(
-            transport=_CheckedTransport(allow_private=allow_private),
+            transport=CheckedTransport(reach=Reach(everywhere=allow_private)),
             timeout=_TIMEOUT,
             follow_redirects=False,
             trust_env=False,

@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from registry.errors import InvalidParameter, LimitExceeded
-from registry.models import Securable
+from registry.events import model_changed
+from registry.models import ModelVersion, Securable
 from registry.names import check_tag_key, check_tag_value
 from registry.privileges import Action, SecurableType
 from registry.services.actors import Actor
@@ -102,3 +103,13 @@ def tag_version(*, actor: Actor, name: object, version: object, change: Tags) ->
         params={"version": found.version},
         **done,
     )
+    which = {"version": str(found.version)}
+    changes: list[tuple[str, dict[str, str]]] = [
+        ("model_version_tag.set", {**which, "key": key, "value": done["after"][key]})
+        for key in change.set
+        if key in done["after"]
+    ]
+    changes += [
+        ("model_version_tag.deleted", {**which, "key": key}) for key in change.remove if key in done["before"]
+    ]
+    model_changed.send(ModelVersion, securable=found.model.securable, changes=changes)

@@ -15,11 +15,13 @@ SAMPLES = {
     "catalog": "prod",
     "chunk_index": "0",
     "content_type_id": "1",
+    "delivery_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
+    "destination_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "experiment_id": "1",
     "full_name": "prod.ml.ranker",
+    "key": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11/1/MLmodel",
     "model": "ranker",
     "name": "prod",
-    "key": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11/1/MLmodel",
     "object_id": "1",
     "operation_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "path": "/Models/prod/ml/ranker/1/MLmodel",
@@ -35,6 +37,7 @@ SAMPLES = {
     "url": "anything",
     "version": "1",
     "warehouse_id": "x",
+    "webhook_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
 }
 _FULL_NAMES = {"schemas": "prod.ml", "tables": "prod.ml.clicks"}
 _MOST_SPELLINGS = 12

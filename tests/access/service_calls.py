@@ -1,7 +1,7 @@
 """One call of a service function for every action; some actions have several."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.models import Securable
@@ -16,6 +16,7 @@ from registry.services import (
     schemas,
     tables,
     tags,
+    webhooks,
 )
 from registry.services.access import require
 from registry.services.actors import Actor
@@ -24,6 +25,7 @@ from registry.services.model_versions import NewVersion
 from registry.services.securables import Changes
 from registry.services.tables import NewTable
 from registry.services.tags import Tags
+from registry.services.webhooks import NewWebhook
 from tests.access.cells import Names
 
 MODEL, TABLE = SecurableType.REGISTERED_MODEL, SecurableType.TABLE
@@ -92,6 +94,15 @@ def _gate(on: SecurableType, action: Action) -> Call:
         require(actor=actor, action=action, securable=securable, named=names.of(on))
 
     return Call("require", on, action, ask)
+
+
+def _webhook(on: SecurableType) -> Call:
+    def make(actor: Actor, names: Names) -> None:
+        scope = None if on == METASTORE else on
+        new = NewWebhook("w", "https://hooks.example.com/x", ["model_version.created"], scope_type=scope)
+        webhooks.create_webhook(actor=actor, new=replace(new, scope_name=names.of(on) if scope else ""))
+
+    return Call("create_webhook", on, Action.MANAGE_WEBHOOKS, make)
 
 
 def _create_catalog(actor: Actor, names: Names) -> None:
@@ -182,4 +193,5 @@ CALLS: list[Call] = [
     *_grants_of(TABLE),
     _gate(TABLE, Action.SELECT_TABLE),
     _gate(TABLE, Action.MODIFY_TABLE),
+    *(_webhook(on) for on in (METASTORE, CATALOG, SCHEMA, MODEL)),
 ]

@@ -218,6 +218,11 @@ def _mlflow() -> Iterable[tuple[SecurableType, Action, Request]]:
 
 def _modelkeep() -> Iterable[tuple[SecurableType, Action, Request]]:
     model = "/api/modelkeep/models/<model_full>"
+    hook = {"name": "w", "url": "https://hooks.example.com/x", "events": ["model_version.created"]}
+    for kind, name in ((CATALOG, "<catalog>"), (SCHEMA, "<schema_full>"), (MODEL, "<model_full>")):
+        body = {**hook, "scope_type": kind, "scope_name": name}
+        yield kind, Action.MANAGE_WEBHOOKS, Request("POST", "/api/modelkeep/webhooks", body)
+    yield METASTORE, Action.MANAGE_WEBHOOKS, Request("POST", "/api/modelkeep/webhooks", hook)
     yield MODEL, Action.READ_VERSION, Request("GET", f"{model}/versions/1/lineage")
     yield MODEL, Action.READ_VERSION, Request("GET", f"{model}/alias-history")
     yield MODEL, Action.READ_VERSION, Request("GET", f"{model}/aliases/champion/at?time=2030-01-31T12:00:00Z")

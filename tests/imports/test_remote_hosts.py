@@ -12,7 +12,7 @@ from registry.errors import InvalidParameter, LimitExceeded, TooLarge, Unauthent
 from registry.services import remote_hosts
 from registry.services.import_files import ProxiedTree, WorkspaceTree, find_tree
 from registry.services.import_sources import Source, SourceVersion
-from registry.services.remote_hosts import RemoteHost, SourceError, check_url, is_public, resolve
+from registry.services.remote_hosts import Reach, RemoteHost, SourceError, check_url, is_public, resolve
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def test_a_name_with_one_private_address_is_refused(monkeypatch):
     found = [(2, 1, 6, "", ("8.8.8.8", 0)), (2, 1, 6, "", ("127.0.0.1", 0))]
     monkeypatch.setattr(remote_hosts.socket, "getaddrinfo", lambda *a, **k: found)
     with pytest.raises(InvalidParameter, match="inside this network"):
-        resolve("models.example.com", allow_private=False)
+        resolve("models.example.com", reach=Reach())
 
 
 def test_no_redirect_is_followed():

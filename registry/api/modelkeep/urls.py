@@ -2,10 +2,13 @@
 
 from django.urls import re_path
 
-from registry.api.modelkeep import governance, operations, registrations, transfers
+from registry.api.modelkeep import governance, operations, registrations, transfers, webhooks
 
 _PREFIX = r"^api/modelkeep/"
 _ID = r"(?P<operation_id>[^/]+)"
+_WEBHOOK = r"webhooks/(?P<webhook_id>[^/]+)"
+_DESTINATION = r"notification-destinations/(?P<destination_id>[^/]+)"
+_DELIVERY = r"deliveries/(?P<delivery_id>[^/]+)"
 _MODEL = r"models/(?P<full_name>[^/]+)"
 
 urlpatterns = [
@@ -24,5 +27,13 @@ urlpatterns = [
         (rf"{_MODEL}/versions/(?P<version>[^/]+)/lineage", governance.Lineage),
         (f"{_MODEL}/alias-history", governance.AliasHistory),
         (rf"{_MODEL}/aliases/(?P<alias>[^/]+)/at", governance.AliasAt),
+        ("webhooks", webhooks.Webhooks),
+        (_WEBHOOK, webhooks.OneWebhook),
+        (f"{_WEBHOOK}/test", webhooks.TryWebhook),
+        (f"{_WEBHOOK}/deliveries", webhooks.WebhookLog),
+        (f"{_DESTINATION}/test", webhooks.TryDestination),
+        (f"{_DESTINATION}/deliveries", webhooks.DestinationLog),
+        (_DELIVERY, webhooks.OneDelivery),
+        (f"{_DELIVERY}/replay", webhooks.Replay),
     ]
 ]

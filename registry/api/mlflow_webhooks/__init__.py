@@ -1,0 +1,1 @@
+"""MLflow's webhooks: made, shown, changed, deleted and tried as by MlflowClient."""

@@ -1,0 +1,1 @@
+"""Notification destinations as databricks-sdk knows them."""
