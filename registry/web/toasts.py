@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from django.http import HttpResponse
 from django_htmx.http import trigger_client_event
 
+from registry.errors import ModelkeepError
+
 
 @dataclass(frozen=True)
 class Undo:
@@ -22,3 +24,8 @@ def toast_event(
     if undo is not None:
         detail["undo"] = {"url": undo.url, "values": undo.values}
     return trigger_client_event(response, "toast", detail)
+
+
+def refusal_toast(error: ModelkeepError) -> HttpResponse:
+    """Say why a button's change was refused, and leave the page as it is."""
+    return toast_event(HttpResponse(status=204), error.message, kind="error")

@@ -1,0 +1,25 @@
+"""Fields that complete what is typed from a list that the server gives."""
+
+from typing import Any
+
+from django import forms
+
+
+class PickerInput(forms.TextInput):
+    """A text field with suggestions below it; free text stays possible.
+
+    `url` answers `?q=` with `parts/_picker_options.html`. A choice fires `change` on the field.
+    """
+
+    def __init__(self, url: Any, attrs: dict[str, Any] | None = None) -> None:
+        everything = {
+            "data-picker": url,
+            "role": "combobox",
+            "aria-autocomplete": "list",
+            "aria-expanded": "false",
+            "autocomplete": "off",
+            "autocapitalize": "off",
+            "spellcheck": "false",
+            **(attrs or {}),
+        }
+        super().__init__(everything)
