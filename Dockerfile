@@ -28,7 +28,6 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MODELKEEP_BOOTSTRAP=off \
     MODELKEEP_DATA_DIR=/data \
-    MODELKEEP_TRACKING_ROOT=/data/tracking \
     MODELKEEP_MLFLOW_SOCKET=/run/modelkeep/mlflow.sock
 USER modelkeep
 VOLUME ["/data", "/run/modelkeep"]

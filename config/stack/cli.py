@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from config.stack import messages, preflight, state, supervisor
+from config.stack import messages, preflight, state, storage, supervisor
 from config.stack.errors import StackError
 from config.stack.options import parse_status, parse_up
 from config.stack.status import report
@@ -34,6 +34,7 @@ def up(arguments: Sequence[str]) -> int:
     options.folder.prepare()
     lock = state.acquire(options.folder)
     preflight.require_space(options.folder.root)
+    storage.require_usable(os.environ)
     port = preflight.free_port(options.host, options.port)
     return supervisor.run(replace(options, port=port), lock=lock)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from config.stack import postgres, redis
 from config.stack.errors import StackError
 from config.stack.paths import DataFolder, unwritable
+from config.stack.storage import storage_environment, tracking_root
 
 DATABASE = "modelkeep"
 TRACKING_DATABASE = "mlflow"
@@ -22,9 +23,10 @@ def shared_environment(folder: DataFolder, *, url: str, given: Mapping[str, str]
         "MODELKEEP_DATA_DIR": str(folder.root),
         "MODELKEEP_MLFLOW_SOCKET": str(folder.mlflow_socket),
         "MODELKEEP_PUBLIC_URL": url,
-        "MODELKEEP_TRACKING_ROOT": str(folder.tracking),
+        "MODELKEEP_TRACKING_ROOT": tracking_root(given, default=str(folder.tracking)),
     }
-    return ours | {name: given[name] for name in ours if given.get(name)} | {"MODELKEEP_DATA_DIR": str(folder.root)}
+    named = {name: given[name] for name in ours if given.get(name)}
+    return ours | named | storage_environment(given) | {"MODELKEEP_DATA_DIR": str(folder.root)}
 
 
 def ensure_secret_key(path: Path) -> str:

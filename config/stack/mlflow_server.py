@@ -2,7 +2,8 @@
 
 MLflow's own command keeps a second process of 250 MB beside the server and leaves the socket open to every user
 of the machine. The settings that it hands to the server are internal to MLflow, so its version is pinned. Reads
-DATABASE_URL (or MODELKEEP_MLFLOW_DATABASE_URL), MODELKEEP_TRACKING_ROOT and MODELKEEP_MLFLOW_SOCKET.
+DATABASE_URL (or MODELKEEP_MLFLOW_DATABASE_URL), MODELKEEP_TRACKING_ROOT (or ARTIFACT_ROOT, or MODELKEEP_DATA_DIR)
+and MODELKEEP_MLFLOW_SOCKET.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import stat
 from pathlib import Path
 
 from config.stack.environment import tracking_database_url
+from config.stack.storage import mlflow_environment, tracking_root
 
 LISTEN_BACKLOG = 512
 
@@ -26,7 +28,9 @@ def main() -> None:
             "_MLFLOW_SERVER_FILE_STORE": database,
             "_MLFLOW_SERVER_REGISTRY_STORE": database,
             "_MLFLOW_SERVER_ARTIFACT_ROOT": artifacts,
-            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": os.environ["MODELKEEP_TRACKING_ROOT"],
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": tracking_root(
+                os.environ, default=f"{os.environ.get('MODELKEEP_DATA_DIR', '')}/tracking"
+            ),
             "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
             "_MLFLOW_SGI_NAME": "uvicorn",
             "_MLFLOW_IN_JOB_EXECUTOR": "false",
@@ -35,6 +39,7 @@ def main() -> None:
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "GIT_PYTHON_REFRESH": "quiet",
+            **mlflow_environment(os.environ),
         }
     )
     # Slow imports: some seconds, 250 MB.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.stack import processes
+from config.stack import processes, storage
 from config.stack.child import State
 from config.stack.paths import DataFolder
 from config.stack.state import ChildState, StackState, read
@@ -16,8 +16,16 @@ def report(folder: DataFolder) -> tuple[str, bool]:
     rows = [("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "MEMORY"), *map(_row, found.children)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    ready = found.ready and all(_is_ready(child) for child in found.children)
-    return "\n".join([_head(found, ready=ready), f"data folder {folder.root}", "", *table]), ready
+    fault = storage.find_fault(found.environment)
+    ready = found.ready and not fault and all(_is_ready(child) for child in found.children)
+    lines = [_head(found, ready=ready), f"data folder {folder.root}", *_files(found, fault), "", *table]
+    return "\n".join(lines), ready
+
+
+def _files(found: StackState, fault: str) -> list[str]:
+    """Where versions keep their files, when that is not the data folder."""
+    root = found.environment.get("ARTIFACT_ROOT")
+    return [f"artifacts {root}{f': {fault}' if fault else ''}"] if root else []
 
 
 def _head(found: StackState, *, ready: bool) -> str:

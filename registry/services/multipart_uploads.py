@@ -42,8 +42,9 @@ def begin_upload(*, actor: Actor, path: str) -> MultipartUpload:
     """
     place = writable_place(actor=actor, path=path)
     version = place.version if isinstance(place, VersionPlace) else None
-    upload = MultipartUpload.objects.create(path=_spelled(path), version=version, principal=actor.principal)
-    part_store().begin(str(upload.pk))
+    with transaction.atomic():
+        upload = MultipartUpload.objects.create(path=_spelled(path), version=version, principal=actor.principal)
+        part_store().begin(str(upload.pk))
     return upload
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,11 @@ class Server:
         return subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, timeout=STEP_SECONDS)
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    launcher = Launcher(Path(tempfile.mkdtemp(prefix="mk-")))
+@contextmanager
+def open_server(folder: Path, **environment: str) -> Iterator[Server]:
+    """A running product on a data folder, started with some variables."""
+    launcher = Launcher(folder)
+    launcher.environment = environment
     launcher.start()
     wait_for("every child is ready, the tracking server too", launcher.all_ready)
     printed = launcher.manage("client-env", "--data-dir", str(launcher.folder))
@@ -56,6 +59,12 @@ def server() -> Iterator[Server]:
     lines = [line.partition("=") for line in printed.stdout.splitlines()]
     yield Server(launcher, {name: value for name, _, value in lines})
     launcher.remove()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with open_server(Path(tempfile.mkdtemp(prefix="mk-"))) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from django.conf import settings
 
 from registry.errors import TooLarge
-from registry.storage.incoming import Received
+from registry.storage.incoming import Received, check_limit
 from registry.storage.s3 import arrivals
 from registry.storage.s3.bucket import MAX_KEY_BYTES, Bucket, ObjectFacts, is_s3, signs_links
 from registry.storage.s3.client import ObjectChanged, ObjectMissing, unavailable
@@ -54,19 +54,22 @@ class DirectUploads:
             if facts.size > limit:
                 self._bucket.delete(name)
                 raise TooLarge(f"'{path}' is larger than the {limit} bytes that this server accepts.")
-            return self._copy_of(facts)
+            return self._copy_of(facts, limit=limit)
         except ObjectMissing:
             return None
         except ObjectChanged as error:
             raise unavailable() from error
 
-    def _copy_of(self, facts: ObjectFacts) -> Received:
+    def _copy_of(self, facts: ObjectFacts, *, limit: int) -> Received:
         if facts.size <= arrivals.PART_BYTES:
             with ObjectReader(self._bucket.open(facts.name, start=0, length=facts.size)) as source:
                 return arrivals.receive(self._bucket, source, limit=facts.size, expected=facts.size)
         private = f"{arrivals.INCOMING}{uuid.uuid4()}"
         self._bucket.copy(self._bucket, facts, private)
-        return arrivals.adopt(self._bucket, private, lent=False)
+        received = arrivals.adopt(self._bucket, private, lent=False)
+        # A store without conditional copies may have copied what was written meanwhile.
+        check_limit(received.size, limit)
+        return received
 
     def drop(self, owner: str, path: str) -> None:
         """Remove a file that was taken in. While the store is away it stays, for the sweep."""
