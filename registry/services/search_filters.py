@@ -17,6 +17,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _WORDS = {"AND", "OR", "IN", "LIKE", "ILIKE", "NOT"}
+_NUMERIC = ("version_number", "version")
+"""Fields whose values may stand without quotes."""
 _MOST_CONDITIONS = 20
 
 
@@ -83,7 +85,8 @@ def _condition(tokens: list[_Token], text: str) -> Condition:
     elif comparator in {"AND", "OR"}:
         raise _unreadable(text)
     else:
-        values = (_unquote(_take(tokens, {"text", "number"}, text)),)
+        kinds = {"text", "number"} if field.lower().endswith(_NUMERIC) else {"text"}
+        values = (_unquote(_take(tokens, kinds, text)),)
     prefix, _, key = field.partition(".")
     if prefix.lower() in {"tag", "tags"} and key:
         return Condition("tag", comparator, values, _unquote(key))

@@ -189,7 +189,7 @@ def _files() -> Iterable[tuple[SecurableType, Action, Request]]:
 
 
 def _mlflow() -> Iterable[tuple[SecurableType, Action, Request]]:
-    """Registering asks the tracking server first, and loading is not offered: both stand elsewhere."""
+    """Registering asks the tracking server first, and files go by the version's id: both stand elsewhere."""
     prefix = "/ajax-api/2.0/mlflow"
     model, version = {"name": "<model_full>"}, {"name": "<model_full>", "version": "1"}
     tag = {"key": "team", "value": "x"}
@@ -213,7 +213,11 @@ def _mlflow() -> Iterable[tuple[SecurableType, Action, Request]]:
     query = "name=<model_full>"
     yield MODEL, Action.READ_MODEL, Request("GET", f"{prefix}/registered-models/get?{query}")
     yield MODEL, Action.READ_VERSION, Request("GET", f"{prefix}/registered-models/alias?{query}&alias=champion")
+    yield MODEL, Action.READ_VERSION, Request("GET", f"{prefix}/registered-models/alias?{query}&alias=latest")
     yield MODEL, Action.READ_VERSION, Request("GET", f"{prefix}/model-versions/get?{query}&version=1")
+    yield MODEL, Action.LOAD_VERSION, Request("GET", f"{prefix}/model-versions/get-download-uri?{query}&version=1")
+    file = f"/mlflow/model-versions/get-artifact?{query}&version=1&path=MLmodel"
+    yield MODEL, Action.LOAD_VERSION, Request("GET", file)
 
 
 def _modelkeep() -> Iterable[tuple[SecurableType, Action, Request]]:

@@ -1,7 +1,7 @@
 """Names in this dialect are free text; ours have three levels. A flat name lives in the workspace's own schema.
 
 Answers spell a name as the request did: who asks for `churn` reads `churn`, who asks for `workspace.default.churn`
-reads that. Lists that name nothing in full show the models of that schema by their flat names.
+reads that. Lists show the models of that schema by their flat names, unless their filter writes one in full.
 """
 
 from collections.abc import Callable
@@ -70,15 +70,14 @@ def name_of(parameters: dict[str, Any], field: str = "name") -> ModelName:
 
 
 def spelling_of_search(filter_text: str) -> Spell:
-    """How the answer of a search writes names: in full when its filter does, else flat where that is enough.
+    """How the answer of a search writes names: models of the flat schema in full when its filter does, else flat.
 
     Raises:
         InvalidParameter: a filter that cannot be read.
     """
     names = [name for each in parse_filter(filter_text) if each.field == "name" for name in each.values]
-    if any(name.count(".") == _LEVELS - 1 for name in names):
-        return str
-    return _flat_where_enough
+    in_full = any(lookup_key(name).startswith(lookup_key(flat_schema()) + ".") for name in names)
+    return str if in_full else _flat_where_enough
 
 
 def _flat_where_enough(full_name: str) -> str:
