@@ -20,7 +20,8 @@ _READ = {
     SecurableType.REGISTERED_MODEL: Action.READ_MODEL,
     SecurableType.TABLE: Action.READ_TABLE,
 }
-_SHOWING = {*_READ.values(), Action.READ_VERSION}
+SHOWING = {*_READ.values(), Action.READ_VERSION}
+"""Actions for which BROWSE is enough: they show what there is."""
 _NOUN = {
     SecurableType.METASTORE: "Metastore",
     SecurableType.CATALOG: "Catalog",
@@ -117,7 +118,7 @@ class Facts:
 
     def missing_to(self, action: Action) -> Missing | None:
         """As `missing_for` for an action; to be shown what there is, BROWSE is enough."""
-        if action in _SHOWING and self.has(Right.BROWSER):
+        if action in SHOWING and self.has(Right.BROWSER):
             return None
         return self.missing_for(RULES[action])
 
@@ -342,6 +343,43 @@ _LEVELS = {
     SecurableType.TABLE: ["", "parent", "parent__parent"],
 }
 """How a queryset of securables reaches the row itself and each container above it."""
+
+
+def actionable_by(actor: Actor, action: Action, type_: SecurableType) -> "QuerySet[Securable]":
+    """The securables of a type to which the actor may do `action`, decided in SQL by the same table as `require`."""
+    rule, levels = RULES[action], _LEVELS[type_]
+    condition = Q()
+    for right in rule.any_of:
+        condition |= _having(actor, right, type_, levels)
+    if rule.also_on_schema is not None:
+        condition &= _granted(actor, rule.also_on_schema, levels[1:]) | _owned(actor, ["parent"])
+    if not actor.is_metastore_admin and (rule.parents or rule.inside):
+        # Containers from the inside out are the last of the levels: a catalog's own level, a schema's, a model's.
+        containers = list(zip((SecurableType.CATALOG, SecurableType.SCHEMA), reversed(levels), strict=False))
+        for container, level in containers:
+            if level or rule.inside:
+                above = levels[levels.index(level) :]
+                condition &= _granted(actor, _USE[container], above) | _owned(actor, [level])
+    return Securable.objects.filter(condition, type=type_)
+
+
+def _having(actor: Actor, right: Right | Privilege, type_: SecurableType, levels: list[str]) -> Q:
+    owns = _granted(actor, Privilege.MANAGE, levels, covered=False) | _owned(actor, [""])
+    match right:
+        case Right.OWNER:
+            return _owned(actor, [""])
+        case Right.OWNS | Right.ADMINISTERS if actor.is_metastore_admin:
+            return Q(pk__isnull=False)
+        case Right.OWNS:
+            return owns
+        case Right.ADMINISTERS:
+            return owns | _owned(actor, levels[1:])
+        case Right.BROWSER:
+            return _granted(actor, Privilege.BROWSE, levels)
+        case Right.USER:
+            return _owned(actor, [""]) | _granted(actor, _USE[type_], levels)
+        case Privilege():
+            return _granted(actor, right, levels)
 
 
 def administered_by(actor: Actor, path: str) -> Q:

@@ -4,6 +4,7 @@ from typing import Any
 
 from registry.errors import Conflict
 from registry.models import Securable
+from registry.names import lookup_key
 from registry.privileges import Action, SecurableType
 from registry.services.access import require, require_visible, visible_to
 from registry.services.actors import Actor
@@ -14,6 +15,7 @@ from registry.services.securables import (
     Changes,
     find_for,
     find_securable,
+    list_order,
     make_securable,
     metastore,
     update_securable,
@@ -56,11 +58,26 @@ def get_catalog(*, actor: Actor, name: str) -> Securable:
     return catalog
 
 
-def list_catalogs(*, actor: Actor, max_results: int | None = None, page_token: str = "") -> Page[Securable]:
-    """The catalogs that the actor may see, by name. One query."""
-    rows = visible_to(actor, Securable.objects.filter(type=SecurableType.CATALOG), SecurableType.CATALOG)
+def list_catalogs(
+    *,
+    actor: Actor,
+    name_contains: str = "",
+    order: str = "",
+    max_results: int | None = None,
+    page_token: str = "",
+) -> Page[Securable]:
+    """The catalogs that the actor may see, by name unless `order` says otherwise. One query.
+
+    Raises:
+        InvalidParameter: an order that is not known, or a token of another list.
+    """
+    rows = Securable.objects.filter(type=SecurableType.CATALOG, key__contains=lookup_key(name_contains))
     return fetch_page(
-        with_containers(rows), order=["key"], size=page_size(max_results), token=page_token, scope="catalogs"
+        with_containers(visible_to(actor, rows, SecurableType.CATALOG)),
+        order=list_order(order),
+        size=page_size(max_results),
+        token=page_token,
+        scope=f"catalogs:{name_contains}:{order}",
     )
 
 

@@ -30,20 +30,26 @@ def list_model_summaries(
     catalog: str,
     schema: str,
     name_contains: str = "",
+    own: bool = False,
+    order: str = "",
     max_results: int | None = None,
     page_token: str = "",
 ) -> Page[ModelSummary]:
-    """The models of a schema that the actor may see, by name. Six queries.
+    """The models of a schema that the actor may see, by name unless `order` says otherwise. Six queries.
+
+    `own` leaves out what neither the actor nor a group of the actor owns.
 
     Raises:
         NotFound: no such schema, or a hidden one.
-        InvalidParameter: a token of another list.
+        InvalidParameter: an order that is not known, or a token of another list.
     """
     page = list_models(
         actor=actor,
         catalog=catalog,
         schema=schema,
         name_contains=name_contains,
+        own=own,
+        order=order,
         max_results=max_results,
         page_token=page_token,
     )

@@ -26,6 +26,7 @@ from registry.services.securables import (
     Changes,
     find_for,
     find_securable,
+    list_order,
     make_securable,
     touch,
     update_securable,
@@ -103,16 +104,18 @@ def list_models(
     catalog: str = "",
     schema: str = "",
     name_contains: str = "",
+    own: bool = False,
+    order: str = "",
     max_results: int | None = None,
     page_token: str = "",
 ) -> Page[RegisteredModel]:
-    """The models that the actor may see, by name; of one schema, or of all.
+    """The models that the actor may see, by name unless `order` says otherwise; of one schema, or of all.
 
-    At most eight queries, however many rows.
+    `own` leaves out what neither the actor nor a group of the actor owns. At most eight queries, however many rows.
 
     Raises:
         NotFound: no such schema, or a hidden one.
-        InvalidParameter: only one of catalog and schema, or a token of another list.
+        InvalidParameter: only one of catalog and schema, an order that is not known, or a token of another list.
     """
     rows = Securable.objects.filter(type=SecurableType.REGISTERED_MODEL)
     within = None
@@ -123,12 +126,14 @@ def list_models(
         within = [parent.pk]
     if name_contains:
         rows = rows.filter(names_containing(lookup_key(name_contains)))
+    if own:
+        rows = rows.filter(owner__in=list(actor.principal_ids))
     page = fetch_page(
-        visible_to(actor, rows, SecurableType.REGISTERED_MODEL, within=within).only("pk", "key"),
-        order=["key", "pk"],
+        visible_to(actor, rows, SecurableType.REGISTERED_MODEL, within=within).only("pk", "key", "updated_at"),
+        order=list_order(order),
         size=page_size(max_results),
         token=page_token,
-        scope=f"models:{catalog}.{schema}:{name_contains}",
+        scope=f"models:{catalog}.{schema}:{name_contains}:{own}:{order}",
     )
     ids = [row.pk for row in page.items]
     return Page(models_with_ids(ids), page.next_page_token)

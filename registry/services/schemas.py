@@ -4,6 +4,7 @@ from typing import Any
 
 from registry.errors import Conflict
 from registry.models import Securable
+from registry.names import lookup_key
 from registry.privileges import Action, SecurableType
 from registry.services.access import require_visible, visible_to
 from registry.services.actors import Actor
@@ -14,6 +15,7 @@ from registry.services.securables import (
     Changes,
     find_for,
     find_securable,
+    list_order,
     make_securable,
     update_securable,
     with_containers,
@@ -58,22 +60,29 @@ def get_schema(*, actor: Actor, full_name: str) -> Securable:
 
 @audited_read
 def list_schemas(
-    *, actor: Actor, catalog: str, max_results: int | None = None, page_token: str = ""
+    *,
+    actor: Actor,
+    catalog: str,
+    name_contains: str = "",
+    order: str = "",
+    max_results: int | None = None,
+    page_token: str = "",
 ) -> Page[Securable]:
-    """The schemas of a catalog that the actor may see, by name. Three queries.
+    """The schemas of a catalog that the actor may see, by name unless `order` says otherwise. Three queries.
 
     Raises:
         NotFound: no such catalog, or a hidden one.
+        InvalidParameter: an order that is not known, or a token of another list.
     """
     parent = find_securable(SecurableType.CATALOG, catalog)
     require_visible(actor=actor, securable=parent, named=catalog)
-    rows = Securable.objects.filter(type=SecurableType.SCHEMA, parent=parent)
+    rows = Securable.objects.filter(type=SecurableType.SCHEMA, parent=parent, key__contains=lookup_key(name_contains))
     return fetch_page(
         with_containers(visible_to(actor, rows, SecurableType.SCHEMA)),
-        order=["key"],
+        order=list_order(order),
         size=page_size(max_results),
         token=page_token,
-        scope=f"schemas:{parent.pk}",
+        scope=f"schemas:{parent.pk}:{name_contains}:{order}",
     )
 
 

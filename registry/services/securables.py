@@ -23,6 +23,12 @@ _LEVELS = {
     SecurableType.TABLE: 3,
 }
 _KEY_PATHS = ("key", "parent__key", "parent__parent__key")
+_ORDERS = {
+    "name": ("key", "pk"),
+    "-name": ("-key", "-pk"),
+    "updated": ("updated_at", "pk"),
+    "-updated": ("-updated_at", "-pk"),
+}
 
 
 def metastore() -> Securable:
@@ -33,6 +39,18 @@ def metastore() -> Securable:
 def with_containers(queryset: "QuerySet[Securable]") -> "QuerySet[Securable]":
     """Rows together with owner and containers, so that names and rights cost no query a row."""
     return queryset.select_related("owner", "parent__parent", "created_by", "updated_by")
+
+
+def list_order(order: str) -> tuple[str, ...]:
+    """The columns that a list of securables goes by: name or updated, `-` for descending.
+
+    Raises:
+        InvalidParameter: another order.
+    """
+    columns = _ORDERS.get(order or "name")
+    if columns is None:
+        raise InvalidParameter(f"'order' is '{order}': use one of {', '.join(_ORDERS)}.", field="order")
+    return columns
 
 
 def find_securable(type_: SecurableType, full_name: str, *, lock: bool = False) -> Securable:

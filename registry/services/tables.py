@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from registry.errors import InvalidParameter, NotFound
 from registry.models import Securable, Table
+from registry.names import lookup_key
 from registry.privileges import Action, SecurableType
 from registry.services.access import require_visible, visible_to
 from registry.services.actors import Actor
@@ -17,6 +18,7 @@ from registry.services.securables import (
     Changes,
     find_for,
     find_securable,
+    list_order,
     make_securable,
     update_securable,
 )
@@ -127,25 +129,31 @@ def table_exists(*, actor: Actor, full_name: str) -> bool:
 
 @audited_read
 def list_tables(
-    *, actor: Actor, catalog: str, schema: str, max_results: int | None = None, page_token: str = ""
+    *,
+    actor: Actor,
+    catalog: str,
+    schema: str,
+    name_contains: str = "",
+    order: str = "",
+    max_results: int | None = None,
+    page_token: str = "",
 ) -> Page[Table]:
-    """The tables of a schema that the actor may see, by name.
+    """The tables of a schema that the actor may see, by name unless `order` says otherwise.
 
     Raises:
         NotFound: no such schema, or a hidden one.
+        InvalidParameter: an order that is not known, or a token of another list.
     """
     name = f"{catalog}.{schema}"
     parent = find_securable(SecurableType.SCHEMA, name)
     require_visible(actor=actor, securable=parent, named=name)
-    visible = visible_to(
-        actor, Securable.objects.filter(type=SecurableType.TABLE, parent=parent), SecurableType.TABLE
-    )
+    rows = Securable.objects.filter(type=SecurableType.TABLE, parent=parent, key__contains=lookup_key(name_contains))
     page = fetch_page(
-        visible.only("pk", "key"),
-        order=["key"],
+        visible_to(actor, rows, SecurableType.TABLE).only("pk", "key", "updated_at"),
+        order=list_order(order),
         size=page_size(max_results),
         token=page_token,
-        scope=f"tables:{parent.pk}",
+        scope=f"tables:{parent.pk}:{name_contains}:{order}",
     )
     ids = [row.pk for row in page.items]
     tables = {table.pk: table for table in _rows(Table.objects.filter(pk__in=ids))}
