@@ -46,12 +46,16 @@ class Command(BaseCommand):
             raise CommandError(f"The database does not answer: {error}".strip()) from error
         except ModelkeepError as error:
             raise CommandError(str(error)) from error
+        host = _with_port(url, options["port"])
         lines = {
-            "DATABRICKS_HOST": _with_port(url, options["port"]),
+            "DATABRICKS_HOST": host,
             "DATABRICKS_TOKEN": token,
             "MLFLOW_TRACKING_URI": "databricks",
             "MLFLOW_REGISTRY_URI": "databricks-uc",
             "DATABRICKS_RUNTIME_VERSION": RUNTIME_VERSION,
+            # For the registry `uc:http://host`: it asks with this token, and moves files by S3.
+            "MLFLOW_UC_OSS_TOKEN": token,
+            "MLFLOW_S3_ENDPOINT_URL": f"{host.rstrip('/')}/s3",
         }
         sys.stdout.write("".join(f"{name}={value}\n" for name, value in lines.items()))
 

@@ -17,6 +17,18 @@ from registry.services.tags import Tags, tag_securable, tag_version
 
 _ALSO = {"FUNCTION": SecurableType.REGISTERED_MODEL, "MODEL": SecurableType.REGISTERED_MODEL}
 _MOST_PRINCIPALS = 1000
+_OPEN_SOURCE_PRIVILEGES = {
+    Privilege.CREATE_CATALOG,
+    Privilege.CREATE_MODEL,
+    Privilege.CREATE_SCHEMA,
+    Privilege.CREATE_TABLE,
+    Privilege.EXECUTE,
+    Privilege.MODIFY,
+    Privilege.SELECT,
+    Privilege.USE_CATALOG,
+    Privilege.USE_SCHEMA,
+}
+"""Those of ours that open-source Unity Catalog has as well."""
 WIRE_TYPE = {SecurableType.REGISTERED_MODEL: "FUNCTION"}
 
 
@@ -43,6 +55,20 @@ def _direct(held: list[Held]) -> list[dict[str, Any]]:
     for one in held:
         by_principal.setdefault(one.principal, []).append(one.privilege)
     return [{"principal": name, "privileges": privileges} for name, privileges in by_principal.items()]
+
+
+def _is_open_source_client(request: Request) -> bool:
+    """Whether unitycatalog-client asks, which names the generator that it was made with and nothing else."""
+    return request.headers.get("User-Agent", "").startswith("OpenAPI-Generator/")
+
+
+def _direct_in_open_source_words(held: list[Held]) -> list[dict[str, Any]]:
+    """As `_direct`, with spaces; what that client has no word for is left out: it could not read the answer."""
+    known = [one for one in held if one.privilege in _OPEN_SOURCE_PRIVILEGES]
+    return [
+        {**entry, "privileges": [privilege.replace("_", " ") for privilege in entry["privileges"]]}
+        for entry in _direct(known)
+    ]
 
 
 def _effective(held: list[Held]) -> list[dict[str, Any]]:
@@ -101,7 +127,8 @@ class Permissions(APIView):
         return self._answer(request, securable_type, full_name, "")
 
     def _answer(self, request: Request, securable_type: str, full_name: str, principal: str) -> Response:
-        return object_response(_paged(request, _held(request, securable_type, full_name, principal), _direct))
+        shape = _direct_in_open_source_words if _is_open_source_client(request) else _direct
+        return object_response(_paged(request, _held(request, securable_type, full_name, principal), shape))
 
 
 class EffectivePermissions(APIView):

@@ -12,6 +12,7 @@ from registry.api.unity_catalog import (
     tag_policies,
     versions,
 )
+from registry.api.unity_catalog.absent import absent_routes
 
 _PREFIX = r"^api/2\.[01]/unity-catalog/"
 _ACCESS_CONTROL = r"^api/2\.0/preview/accounts/access-control/"
@@ -56,6 +57,7 @@ urlpatterns = [
         (rf"subentity-tags/{_TYPE}/{_NAME}/(?P<subentity>[^/]+)", permissions.SubentityTags),
     ]
 ] + [
+    *(re_path(_PREFIX + path + r"/?$", view) for path, view in absent_routes()),
     re_path(r"^api/2\.1/tag-policies/?$", tag_policies.TagPolicies.as_view()),
     re_path(r"^api/2\.1/tag-policies/(?P<tag_key>[^/]+)/?$", tag_policies.OneTagPolicy.as_view()),
     re_path(_ACCESS_CONTROL + r"rule-sets/?$", tag_policies.RuleSets.as_view()),
