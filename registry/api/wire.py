@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -14,7 +15,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from registry.errors import ErrorCode, InvalidParameter, ModelkeepError
+from registry.errors import ErrorCode, InvalidParameter, ModelkeepError, TooLarge
 from registry.services.actors import Actor
 
 logger = logging.getLogger(__name__)
@@ -100,8 +101,9 @@ class LenientJSONParser(BaseParser):
 
         Raises:
             InvalidParameter: not JSON, not an object, or text with NUL or lone surrogates.
+            TooLarge: more bytes than a JSON body may have; the rest is not read.
         """
-        raw = stream.read()
+        raw = _read_limited(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         if not raw:
             return {}
         try:
@@ -112,6 +114,17 @@ class LenientJSONParser(BaseParser):
             raise InvalidParameter("The request body must be a JSON object.")
         check_text(data)
         return data
+
+
+def _read_limited(stream: Any, limit: int) -> bytes:
+    parts: list[bytes] = []
+    left = limit + 1
+    while left and (piece := stream.read(left)):
+        parts.append(piece)
+        left -= len(piece)
+    if not left:
+        raise TooLarge(f"The request body is larger than {limit} bytes.")
+    return b"".join(parts)
 
 
 def check_text(value: Any, *, depth: int = 0) -> None:

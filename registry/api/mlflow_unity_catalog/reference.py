@@ -3,6 +3,7 @@
 from registry.api.openapi.dialects import Call, Dialect
 from registry.api.openapi.shapes import (
     ANYTHING,
+    AWS_CREDENTIALS,
     EMPTY,
     FLAG,
     FULL_NAME,
@@ -147,7 +148,11 @@ DIALECT = Dialect(
                 fields(
                     {
                         "credentials": fields(
-                            {"expiration_time": MILLIS_TEXT, "storage_mode": choice("DEFAULT_STORAGE")}
+                            {
+                                "expiration_time": MILLIS_TEXT,
+                                "storage_mode": choice("DEFAULT_STORAGE"),
+                                "aws_temp_credentials": AWS_CREDENTIALS,
+                            }
                         )
                     }
                 ),

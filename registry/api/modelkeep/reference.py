@@ -1,5 +1,6 @@
 """What this dialect's calls take and answer, for the OpenAPI document. Tests hold real answers against it."""
 
+from registry.api.modelkeep import webhook_reference
 from registry.api.openapi.dialects import Call, Dialect
 from registry.api.openapi.shapes import (
     ANYTHING,
@@ -93,9 +94,12 @@ _MK = "/api/modelkeep"
 DIALECT = Dialect(
     slug="modelkeep",
     title="Modelkeep",
-    text="What no stock protocol has: operations, registration and copy by the server, imports, archives.",
+    text="What no stock protocol has: operations, registration and copy by the server, imports, archives, webhooks.",
     parts={
         "operation_id": ID,
+        "webhook_id": ID,
+        "destination_id": ID,
+        "delivery_id": ID,
         "full_name": FULL_NAME,
         "version": {"type": "string", "description": "The version's number.", "examples": ["1"]},
         "alias": noted(TEXT, "The alias.", examples=["Champion"]),
@@ -192,5 +196,6 @@ DIALECT = Dialect(
                 needs=("time",),
             )
         },
+        **webhook_reference.PATHS,
     },
 )

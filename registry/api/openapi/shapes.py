@@ -81,6 +81,9 @@ PAGE: dict[str, Schema] = {
 """The query of a list."""
 
 KEY_AND_VALUE = Named("KeyAndValue", fields({"key": TEXT, "value": TEXT}))
+AWS_CREDENTIALS = Named(
+    "TemporaryCredentials", fields({"access_key_id": TEXT, "secret_access_key": TEXT, "session_token": TEXT})
+)
 TAGS_GIVEN: Schema = listed(fields({"key": TEXT}, value=TEXT))
 EMPTY: Schema = fields()
 """An answer that says nothing but that it is done: {}."""

@@ -3,6 +3,7 @@
 from registry.api.openapi.dialects import Call, Dialect
 from registry.api.openapi.shapes import (
     ANYTHING,
+    AWS_CREDENTIALS,
     EMPTY,
     FLAG,
     ID,
@@ -385,7 +386,13 @@ DIALECT = Dialect(
         f"{_UC}/temporary-model-version-credentials": {
             "POST": Call(
                 "model_version_credentials",
-                fields({"expiration_time": MILLIS, "storage_mode": choice("DEFAULT_STORAGE")}),
+                fields(
+                    {
+                        "expiration_time": MILLIS,
+                        "storage_mode": choice("DEFAULT_STORAGE"),
+                        "aws_temp_credentials": AWS_CREDENTIALS,
+                    }
+                ),
                 body=fields(
                     {
                         **_PLACE,
