@@ -96,10 +96,10 @@ class ChunkedBody:
     def _read_trailer(self) -> dict[str, str]:
         """All that follows the last chunk: one header a line."""
         rest = self._buffer
-        while piece := self._source.read(_MAX_TRAILER):
+        while len(rest) <= _MAX_TRAILER and (piece := self._source.read(_MAX_TRAILER)):
             rest += piece
-            if len(rest) > _MAX_TRAILER:
-                raise _malformed()
+        if len(rest) > _MAX_TRAILER:
+            raise _malformed()
         self._buffer = b""
         try:
             pairs = [line.partition(":") for line in rest.decode("ascii").split("\n") if line.strip()]
