@@ -80,4 +80,6 @@ def find_fault(environment: Mapping[str, str]) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"The object store of ARTIFACT_ROOT did not answer within {_CHECK_SECONDS} s."
-    return "" if done.returncode == 0 else done.stderr.strip().removeprefix("CommandError: ")
+    # The reason comes last, after whatever the process wrote besides.
+    said = done.stderr.strip().splitlines() or ["The object store of ARTIFACT_ROOT could not be checked."]
+    return "" if done.returncode == 0 else said[-1].removeprefix("CommandError: ")

@@ -13,8 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.http import content_disposition_header
 
-from registry.errors import ModelkeepError
-from registry.storage.s3.client import ObjectMissing, client, signing_client, translated_errors
+from registry.storage.s3.client import ObjectMissing, StoreError, client, signing_client, translated_errors
 from registry.storage.s3.reads import ObjectRange
 
 if TYPE_CHECKING:
@@ -149,12 +148,12 @@ class Bucket:
 
     def delete(self, name: str) -> None:
         """Remove an object; one that is not there is fine."""
-        with translated_errors(f"remove from {self}"):
+        with suppress(ObjectMissing), translated_errors(f"remove from {self}"):
             self._client.delete_object(**self.place(name))
 
     def delete_quietly(self, name: str) -> None:
         """Remove what the sweep would find anyway: a store that is away now is no reason to fail."""
-        with suppress(ModelkeepError):
+        with suppress(StoreError):
             self.delete(name)
 
     # --- Listing --------------------------------------------------------------------------------------------------
@@ -219,7 +218,7 @@ class Bucket:
 
     def abort_quietly(self, name: str, upload: str) -> None:
         """As `abort_parts`, when the sweep would find it anyway."""
-        with suppress(ModelkeepError):
+        with suppress(StoreError):
             self.abort_parts(name, upload)
 
     def open_uploads(self, prefix: str) -> Iterator[OpenParts]:

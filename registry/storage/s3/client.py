@@ -22,20 +22,27 @@ _ATTEMPTS = 3
 _CONNECTIONS = 64
 
 
-class ObjectMissing(Exception):
+class StoreError(Unavailable):
+    """What the object store answers. Where nobody expects just this, callers are told that it does not serve us."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(
+            "The object store does not serve us at the moment, nothing was changed. Repeat the request in a moment; "
+            "your administrator finds the reason in the server's log."
+        )
+        self.reason = reason
+
+
+class ObjectMissing(StoreError):
     """No object of that name, or no upload."""
 
 
-class ObjectChanged(Exception):
+class ObjectChanged(StoreError):
     """The object is not the one any more that was looked at before."""
 
 
-class Refused(Exception):
-    """The object store does not accept what was sent; `code` is its own word for why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+class Refused(StoreError):
+    """The object store does not accept what was sent; `reason` is its own word for why."""
 
 
 _REFUSALS = {"EntityTooSmall", "EntityTooLarge", "InvalidPart", "InvalidPartOrder", "KeyTooLongError"}
@@ -86,7 +93,7 @@ def translated_errors(action: str) -> Iterator[None]:
 
     Raises:
         ObjectMissing, ObjectChanged, Refused: for the caller to translate.
-        Unavailable: the store is away, is overloaded, or denies what it must allow.
+        StoreError: the store is away, is overloaded, or denies what it must allow.
     """
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from urllib3.exceptions import HTTPError
@@ -96,26 +103,18 @@ def translated_errors(action: str) -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in MISSING:
-            raise ObjectMissing(action) from error
+            raise ObjectMissing(code) from error
         if code in _CHANGED:
-            raise ObjectChanged(action) from error
+            raise ObjectChanged(code) from error
         if code in _REFUSALS:
             raise Refused(code) from error
         _tell_operator(action, error)
-        raise unavailable() from error
+        raise StoreError from error
     except (BotoCoreError, HTTPClientError, HTTPError, OSError) as error:
         _tell_operator(action, error)
-        raise unavailable() from error
+        raise StoreError from error
 
 
 def _tell_operator(action: str, error: Exception) -> None:
     """One line: where it happened in our code would tell nothing more."""
     logger.error("object store: cannot %s: %s", action, error)
-
-
-def unavailable() -> Unavailable:
-    """What a caller is told while the object store cannot be used."""
-    return Unavailable(
-        "The object store does not serve us at the moment, nothing was changed. Repeat the request in a moment; "
-        "your administrator finds the reason in the server's log."
-    )

@@ -15,7 +15,7 @@ from registry.errors import TooLarge
 from registry.storage.incoming import Received, check_limit
 from registry.storage.s3 import arrivals
 from registry.storage.s3.bucket import MAX_KEY_BYTES, Bucket, ObjectFacts, is_s3, signs_links
-from registry.storage.s3.client import ObjectChanged, ObjectMissing, unavailable
+from registry.storage.s3.client import ObjectMissing
 from registry.storage.s3.reads import ObjectReader
 
 _DIRECT = "direct/"
@@ -57,8 +57,6 @@ class DirectUploads:
             return self._copy_of(facts, limit=limit)
         except ObjectMissing:
             return None
-        except ObjectChanged as error:
-            raise unavailable() from error
 
     def _copy_of(self, facts: ObjectFacts, *, limit: int) -> Received:
         if facts.size <= arrivals.PART_BYTES:

@@ -73,7 +73,7 @@ class S3PartStore:
             except ObjectMissing as error:
                 raise InvalidParameter(_ENDED) from error
             except Refused as error:
-                raise InvalidParameter(f"The object store refuses part {number}: {error.code}.") from error
+                raise InvalidParameter(f"The object store refuses part {number}: {error.reason}.") from error
         return Part(number, etag)
 
     def join(self, upload: str, parts: Sequence[Part], *, limit: int) -> Received:
@@ -105,12 +105,12 @@ class S3PartStore:
         except ObjectMissing:
             return
         except Refused as error:
-            if error.code == "EntityTooSmall":
+            if error.reason == "EntityTooSmall":
                 raise InvalidParameter(
                     "The parts are too small: each but the last must have at least 5 MiB.", field="parts"
                 ) from error
             raise InvalidParameter(
-                f"The object store refuses these parts ({error.code}): send them again.", field="parts"
+                f"The object store refuses these parts ({error.reason}): send them again.", field="parts"
             ) from error
 
     def drop(self, upload: str) -> None:

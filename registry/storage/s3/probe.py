@@ -6,10 +6,9 @@ from contextlib import closing, suppress
 
 from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
 
-from registry.errors import ModelkeepError
 from registry.storage.s3.arrivals import INCOMING
 from registry.storage.s3.bucket import Bucket
-from registry.storage.s3.client import ObjectMissing
+from registry.storage.s3.client import StoreError
 
 _CONTENT = b"Written by Modelkeep to see whether it may. It can be removed."
 _BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidClientTokenId"}
@@ -27,10 +26,10 @@ def find_fault(root: str) -> str:
         for right, step in _steps(bucket, name, copy):
             try:
                 step()
-            except (ModelkeepError, ObjectMissing) as error:
+            except StoreError as error:
                 return _explain(bucket, right, error.__cause__ or error)
     finally:
-        with suppress(ModelkeepError):
+        with suppress(StoreError):
             bucket.delete(name)
             bucket.delete(copy)
     return ""

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Self
 
-from registry.errors import ModelkeepError
 from registry.storage.ranges import PIECE_BYTES
-from registry.storage.s3.client import ObjectChanged, ObjectMissing
+from registry.storage.s3.client import StoreError
 
 _RESUMES = 3
 """How often in a row a broken connection is made anew before the answer breaks off."""
@@ -70,7 +69,7 @@ class ObjectRange(Iterator[bytes]):
     def _resume(self) -> None:
         try:
             self._request()
-        except (ObjectMissing, ObjectChanged, ModelkeepError) as error:
+        except StoreError as error:
             raise OSError("cannot go on reading") from error
 
     def close(self) -> None:
