@@ -67,6 +67,11 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"expires": 3600},
         },
+        "forget old operations": {
+            "task": "registry.forget_old_operations",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
         "sweep statements": {
             "task": "registry.sweep_statements",
             "schedule": 600.0,

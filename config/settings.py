@@ -226,6 +226,8 @@ SQL_MAX_TABLE_FILE_BYTES = _number("MODELKEEP_SQL_MAX_TABLE_FILE_BYTES", 4 * 102
 SQL_MAX_AUDIT_ROWS = _number("MODELKEEP_SQL_MAX_AUDIT_ROWS", 200_000)
 """How many rows of system.access.audit one statement may look at; a condition on event_date makes them fewer."""
 SQL_RESULT_SECONDS = _number("MODELKEEP_SQL_RESULT_SECONDS", 3600)
+SQL_STATEMENT_DAYS = _number("MODELKEEP_SQL_STATEMENT_DAYS", 7)
+"""How long a statement that is over, its text included, stays known after it was sent; 0: for ever."""
 
 WEBHOOK_NETWORKS = [n.strip() for n in os.environ.get("MODELKEEP_WEBHOOK_NETWORKS", "").split(",") if n.strip()]
 """Networks besides the public internet that webhooks may reach, as 10.1.0.0/16; all others inside are refused."""
@@ -238,6 +240,12 @@ WEBHOOK_RETRY_SECONDS = _number("MODELKEEP_WEBHOOK_RETRY_SECONDS", 10)
 WEBHOOK_MAX_RETRY_SECONDS = _number("MODELKEEP_WEBHOOK_MAX_RETRY_SECONDS", 6 * 3600)
 WEBHOOK_LOG_DAYS = _number("MODELKEEP_WEBHOOK_LOG_DAYS", 30)
 """How long a delivery that is over stays in the log."""
+
+AI_URL = os.environ.get("MODELKEEP_AI_URL", "")
+"""An OpenAI-compatible API, as https://host/v1, that drafts descriptions when somebody asks for it; empty: none."""
+AI_KEY = os.environ.get("MODELKEEP_AI_KEY", "")
+AI_MODEL = os.environ.get("MODELKEEP_AI_MODEL", "gpt-4o-mini")
+AI_TIMEOUT_SECONDS = _number("MODELKEEP_AI_TIMEOUT_SECONDS", 30)
 
 EMAIL_HOST = os.environ.get("MODELKEEP_SMTP_HOST", "")
 """The server that takes e-mail; empty: notices by e-mail fail and say so."""
@@ -254,3 +262,5 @@ OPERATION_HEARTBEAT_SECONDS = _number("MODELKEEP_OPERATION_HEARTBEAT_SECONDS", 5
 OPERATION_MAX_ATTEMPTS = _number("MODELKEEP_OPERATION_MAX_ATTEMPTS", 5)
 OPERATION_CANCEL_GRACE_SECONDS = _number("MODELKEEP_OPERATION_CANCEL_GRACE_SECONDS", 30)
 OPERATION_SWEEP_SECONDS = _number("MODELKEEP_OPERATION_SWEEP_SECONDS", 10)
+OPERATION_DAYS = _number("MODELKEEP_OPERATION_DAYS", 30)
+"""How long an operation that is over stays known, with its log; 0: for ever."""

@@ -11,6 +11,7 @@ from registry.services.delivery_sweep import forget_old_deliveries, wake_due_del
 from registry.services.model_versions import reap_pending_versions
 from registry.services.operation_delivery import RUN_TASK
 from registry.services.operation_handlers import submit_artifact_sweep
+from registry.services.operation_history import forget_old_operations
 from registry.services.operation_runner import run_operation
 from registry.services.operation_sweep import wake_operations
 from registry.services.sql_statements import sweep_statements
@@ -40,9 +41,15 @@ def submit_artifact_sweep_task() -> None:
     submit_artifact_sweep()
 
 
+@shared_task(name="registry.forget_old_operations")
+def forget_old_operations_task() -> None:
+    """Delete operations that ended long ago, and their logs."""
+    forget_old_operations()
+
+
 @shared_task(name="registry.sweep_statements")
 def sweep_statements_task() -> None:
-    """Take away the results of statements that have expired, and the files of tables that are gone."""
+    """Take away results that have expired, old statements, and the files of tables that are gone."""
     sweep_statements()
 
 

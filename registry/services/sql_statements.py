@@ -9,13 +9,13 @@ import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from registry.errors import (
@@ -337,12 +337,33 @@ def read_rows(*, actor: Actor, statement_id: object, index: int) -> list[list[st
     return rows
 
 
-def sweep_statements() -> int:
-    """Take away results that have expired, and files of tables that are gone; returns how many results."""
-    expired = SqlStatement.objects.filter(state=StatementState.SUCCEEDED, expires_at__lt=timezone.now())
+def sweep_statements(*, now: datetime | None = None) -> int:
+    """Take away results that have expired, old statements, and files of tables that are gone.
+
+    Returns how many results.
+    """
+    now = now or timezone.now()
+    expired = SqlStatement.objects.filter(state=StatementState.SUCCEEDED, expires_at__lt=now)
     ids = list(expired.values_list("pk", flat=True)[:10_000])
     for statement_id in ids:
         shutil.rmtree(result_folder(statement_id), ignore_errors=True)
     SqlStatement.objects.filter(pk__in=ids).update(state=StatementState.CLOSED)
+    _forget_old_statements(now)
     sweep_table_data()
     return len(ids)
+
+
+def _forget_old_statements(now: datetime) -> None:
+    """Delete what was sent more than SQL_STATEMENT_DAYS ago and is over, some thousands at a time.
+
+    A result that has not expired keeps its statement; one whose process was lost is over at its deadline.
+    """
+    if not settings.SQL_STATEMENT_DAYS:
+        return
+    before = now - timedelta(days=settings.SQL_STATEMENT_DAYS)
+    goes_on = Q(state__in=OPEN, deadline__gte=before) | Q(state=StatementState.SUCCEEDED, expires_at__gte=now)
+    old = SqlStatement.objects.exclude(goes_on).filter(submitted_at__lt=before)
+    ids = list(old.order_by("submitted_at").values_list("pk", flat=True)[:10_000])
+    for statement_id in ids:
+        shutil.rmtree(result_folder(statement_id), ignore_errors=True)
+    SqlStatement.objects.filter(pk__in=ids).delete()

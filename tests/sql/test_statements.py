@@ -205,6 +205,33 @@ class TestAnswers:
         assert not folder.exists()
         assert SqlStatement.objects.get().state == "CLOSED"
 
+    def test_old_statements_go_with_all_that_is_left_of_them(self, lake, settings):
+        settings.SQL_STATEMENT_DAYS = 7
+        now = timezone.now()
+        sent = {}
+        for name in ("old", "young", "lost", "running", "failed", "still good"):
+            sent[name] = lake.send("owner", "SHOW CATALOGS")["statement_id"]
+            days = 6 if name == "young" else 8
+            SqlStatement.objects.filter(pk=sent[name]).update(submitted_at=now - timedelta(days=days))
+        change = {
+            "lost": {"state": "RUNNING", "deadline": now - timedelta(days=8)},
+            "running": {"state": "RUNNING", "deadline": now + timedelta(seconds=1)},
+            "failed": {"state": "FAILED"},
+            "still good": {"expires_at": now + timedelta(days=1)},
+            "old": {"expires_at": now - timedelta(days=1)},
+        }
+        for name, fields in change.items():
+            SqlStatement.objects.filter(pk=sent[name]).update(**fields)
+        settings.SQL_STATEMENT_DAYS = 0
+        sql_statements.sweep_statements(now=now)
+        assert SqlStatement.objects.count() == len(sent)
+        settings.SQL_STATEMENT_DAYS = 7
+        sql_statements.sweep_statements(now=now)
+        left = {name for name, pk in sent.items() if SqlStatement.objects.filter(pk=pk).exists()}
+        assert left == {"young", "running", "still good"}
+        assert {name for name, pk in sent.items() if result_folder(pk).exists()} == left
+        assert lake.get("owner", f"{URL}/{sent['old']}").status_code == 404
+
     def test_a_statement_that_was_lost_has_failed(self, lake):
         statement_id = lake.send("owner", "SHOW CATALOGS")["statement_id"]
         SqlStatement.objects.update(state="RUNNING", deadline=timezone.now() - timedelta(seconds=1))
