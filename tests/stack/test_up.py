@@ -39,7 +39,17 @@ def test_status_tells_what_runs(running):
     wait_for("all ready", running.all_ready)
     result = running.manage("status", "--data-dir", str(running.folder))
     assert result.returncode == 0, result.stdout
-    for name in ("postgres", "redis", "web", "mlflow", "worker-default", "worker-build", "housekeeping", "beat"):
+    for name in (
+        "postgres",
+        "redis",
+        "web",
+        "mlflow",
+        "worker-default",
+        "worker-build",
+        "housekeeping",
+        "deliveries",
+        "beat",
+    ):
         assert re.search(rf"^{name}\s+ready\s+\d+", result.stdout, re.MULTILINE), result.stdout
 
 

@@ -323,7 +323,12 @@ def test_a_source_that_the_server_does_not_hold_is_refused(source, model, alice)
 def test_registry_routes_never_reach_the_tracking_server(tracking, alice, settings):
     settings.MLFLOW_SOCKET = str(tracking.root / "nobody-listens")
     assert alice.get(f"{MODELS}/search").status_code == 200
-    for path in (f"{MODELS}/anything", f"{VERSIONS}/anything", f"{API}/webhooks", "/model-versions/get-artifacts"):
+    for path in (
+        f"{MODELS}/anything",
+        f"{VERSIONS}/anything",
+        f"{API}/webhooks/x/anything",
+        "/model-versions/get-artifacts",
+    ):
         for prefix in PREFIXES:
             response = alice.get(prefix + path)
             assert response.status_code == 404

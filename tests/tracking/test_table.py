@@ -28,14 +28,14 @@ for prefix, router in [("", artifact_router), ("", assistant_router), ("", gatew
 print(json.dumps(sorted(found)))
 """
 
-OUR_REGISTRY = re.compile(r"/api/2\.0/mlflow/(registered-models|model-versions)/.*")
+OUR_REGISTRY = re.compile(r"/api/2\.0/mlflow/((registered-models|model-versions)/.*|webhooks(/.*)?)")
 REFUSED = re.compile(
     "|".join(
         [
             # Features that would act outside of any experiment, call other services, or run code on the server.
             r"/api/3\.0/mlflow/(gateway|scorers?|prompt-optimization|jobs|issues|demo|genai|workspaces)(/.*)?",
             r"/api/3\.0/mlflow/(datasets|label-schemas|review-queues|mcp-servers)(/.*)?",
-            r"/api/2\.0/mlflow/(webhooks(/.*)?|gateway-proxy|runs/create-promptlab-run)",
+            r"/api/2\.0/mlflow/(gateway-proxy|runs/create-promptlab-run)",
             r"/api/3\.0/(jobs|mlflow/assistant)(/.*)?",
             r"/gateway/.*",
             # Not implemented by the tracking server, or served from elsewhere.
