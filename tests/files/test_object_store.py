@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tracemalloc
+import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -255,6 +256,16 @@ def test_a_missing_bucket_and_a_wrong_root_are_told(settings):
         check(settings, "s3://no-such-bucket/x")
     with pytest.raises(CommandError, match="write s3://bucket/prefix"):
         check(settings, "s3:///x")
+
+
+def test_a_bucket_is_made_on_demand_once(settings, capsys):
+    settings.ARTIFACT_ROOT = settings.TRACKING_ROOT = f"s3://{uuid.uuid4()}/x"
+    for _ in range(2):
+        call_command("check_store", make_bucket=True)
+    assert capsys.readouterr().out.count("can be used") == 2
+    settings.S3_ENDPOINT_URL = NOBODY
+    with pytest.raises(CommandError, match="cannot be reached"):
+        call_command("check_store", make_bucket=True)
 
 
 def test_a_store_that_does_not_answer_is_told(settings):

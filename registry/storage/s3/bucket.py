@@ -87,6 +87,17 @@ class Bucket:
         """Bucket and key as every request names them."""
         return {"Bucket": self.bucket, "Key": self.key(name)}
 
+    def make(self) -> None:
+        """Make the bucket itself, in the region of the client; one that is there is fine."""
+        with suppress(ObjectMissing), translated_errors(f"look for {self}"):
+            self._client.head_bucket(Bucket=self.bucket)
+            return
+        region = self._client.meta.region_name
+        # The oldest region must not be named.
+        where: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        with translated_errors(f"make {self}"):
+            self._client.create_bucket(Bucket=self.bucket, **where)
+
     # --- Single objects -------------------------------------------------------------------------------------------
 
     def put(self, name: str, body: bytes) -> None:

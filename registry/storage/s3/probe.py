@@ -35,6 +35,16 @@ def find_fault(root: str) -> str:
     return ""
 
 
+def ensure_bucket(root: str) -> str:
+    """Make the bucket of `s3://bucket/prefix` if it is not there; why it cannot be made, empty when it is there."""
+    bucket = Bucket(root)
+    try:
+        bucket.make()
+    except StoreError as error:
+        return _explain(bucket, "s3:CreateBucket", error.__cause__ or error)
+    return ""
+
+
 def _steps(bucket: Bucket, name: str, copy: str) -> list[tuple[str, Callable[[], object]]]:
     def read() -> None:
         with closing(bucket.open(name, start=0, length=len(_CONTENT))) as pieces:
