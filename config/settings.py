@@ -72,7 +72,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "registry.web.context.shell",
             ],
-            "libraries": {"screens": "registry.web.template_tags"},
+            "libraries": {"screens": "registry.web.template_tags", "lists": "registry.web.list_tags"},
         },
     },
 ]

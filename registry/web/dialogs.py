@@ -63,10 +63,13 @@ def dialog(
     return render(request, template, everything, status=form.status if form else 200)
 
 
-def done(request: HttpRequest, *, to: str = "", toast: str = "", undo: Undo | None = None) -> HttpResponse:
+def done(
+    request: HttpRequest, *, to: str = "", toast: str = "", undo: Undo | None = None, tree: bool = False
+) -> HttpResponse:
     """The change is made: close the dialog, go to `to` (or show the page below anew), and say so.
 
-    Within the explorer only the object is swapped and the tree stays; elsewhere the page is loaded.
+    Within the explorer only the object is swapped and the tree stays; elsewhere the page is loaded. With `tree`, the
+    tree is loaded anew too: something in it came, went, or has another name.
     """
     htmx = getattr(request, "htmx", None)
     if not htmx:
@@ -84,6 +87,8 @@ def done(request: HttpRequest, *, to: str = "", toast: str = "", undo: Undo | No
         swap |= {"push": "false", "swap": "outerHTML show:none"}
     response = HttpResponse(status=204, headers={"HX-Location": json.dumps(swap)})
     trigger_client_event(response, "dialog-done", {})
+    if tree:
+        trigger_client_event(response, "tree-changed", {})
     return toast_event(response, toast, undo=undo) if toast else response
 
 

@@ -1,6 +1,6 @@
 """The addresses of the screens. Stock clients print those of models and versions."""
 
-from django.urls import path
+from django.urls import include, path
 
 from registry.web import explore, keyboard, models, palette, profile, sign_in, tree
 
@@ -19,10 +19,7 @@ urlpatterns = [
     path("explore/tree", tree.catalogs, name="tree"),
     path("explore/tree/<str:catalog>", tree.schemas, name="tree-catalog"),
     path("explore/tree/<str:catalog>/<str:schema>", tree.objects, name="tree-schema"),
-    path("explore/data", explore.catalogs, name="catalogs"),
     path(_MODEL, models.model_page, name="model"),
     path(f"{_MODEL}/version/<int:version>", models.version_page, name="version"),
-    path("explore/data/<str:catalog>", explore.catalog_page, name="catalog"),
-    path("explore/data/<str:catalog>/<str:schema>", explore.schema_page, name="schema"),
-    path("explore/data/<str:catalog>/<str:schema>/<str:table>", explore.table_page, name="table"),
+    path("", include("registry.web.object_urls")),
 ]

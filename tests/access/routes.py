@@ -20,6 +20,7 @@ SAMPLES = {
     "experiment_id": "1",
     "full_name": "prod.ml.ranker",
     "key": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11/1/MLmodel",
+    "kind": "schemas",
     "model": "ranker",
     "name": "prod",
     "object_id": "1",

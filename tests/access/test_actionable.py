@@ -15,7 +15,12 @@ pytestmark = pytest.mark.django_db
 MAKING = {
     SecurableType.CATALOG: [Action.CREATE_SCHEMA, Action.UPDATE_CATALOG, Action.READ_CATALOG],
     SecurableType.SCHEMA: [Action.CREATE_MODEL, Action.UPDATE_SCHEMA, Action.DELETE_SCHEMA],
-    SecurableType.REGISTERED_MODEL: [Action.CREATE_VERSION, Action.RENAME_MODEL, Action.LOAD_VERSION, Action.DELETE_MODEL],
+    SecurableType.REGISTERED_MODEL: [
+        Action.CREATE_VERSION,
+        Action.RENAME_MODEL,
+        Action.LOAD_VERSION,
+        Action.DELETE_MODEL,
+    ],
 }
 GRANTS = [
     (SecurableType.CATALOG, "a", (Privilege.USE_CATALOG,)),

@@ -237,7 +237,7 @@ def test_a_failure_shows_the_request_id_and_nothing_else(sign_in, monkeypatch):
     def fail(**_):
         raise RuntimeError("the secret is 42")
 
-    monkeypatch.setattr("registry.web.explore.list_catalogs", fail)
+    monkeypatch.setattr("registry.web.catalogs.list_catalogs", fail)
     browser = sign_in("reader")
     browser.raise_request_exception = False
     response = browser.get("/explore/data", headers={"x-request-id": "request-1234"})

@@ -109,6 +109,12 @@
     focusLink(shownLinks()[0]);
   });
 
+  // Something came, went or was renamed: the tree is loaded anew, and opens again what was open.
+  document.addEventListener("tree-changed", () => {
+    const url = document.querySelector("[data-tree-filter]").getAttribute("hx-get");
+    htmx.ajax("GET", url, { target: tree, swap: "innerHTML show:none", select: "unset" });
+  });
+
   // After settling, every new row answers to its events; earlier it might not.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!tree.contains(event.detail.target)) return;
