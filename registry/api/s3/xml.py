@@ -18,7 +18,8 @@ def document(root: str, fields: Fields) -> bytes:
     """A document; errors have no namespace, everything else has the protocol's."""
     element = ET.Element(root, {} if root == "Error" else {"xmlns": _NAMESPACE})
     _fill(element, fields)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(element, encoding="utf-8")
+    body: bytes = ET.tostring(element, encoding="utf-8")
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + body
 
 
 def _fill(element: ET.Element, fields: Fields) -> None:

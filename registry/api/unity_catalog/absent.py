@@ -27,6 +27,11 @@ class Absent:
     instead: str
     in_schema: bool = False
 
+    @property
+    def path(self) -> str:
+        """Below the dialect's prefix."""
+        return self.word.replace("_", "-")
+
     def refusal(self) -> NotImplementedHere:
         """The answer to who wants to make or change one."""
         return NotImplementedHere(f"This server keeps no {self.word.replace('_', ' ')}. {self.instead}")
@@ -64,15 +69,15 @@ class AbsentOne(APIView):
     kind = VOLUMES
 
     def get(self, request: Request, full_name: str) -> Response:  # noqa: ARG002
-        """There is none."""
+        """Say that there is none."""
         raise self._missing(full_name)
 
     def patch(self, request: Request, full_name: str) -> Response:  # noqa: ARG002
-        """There is none."""
+        """Say that there is none."""
         raise self._missing(full_name)
 
     def delete(self, request: Request, full_name: str) -> Response:  # noqa: ARG002
-        """There is none."""
+        """Say that there is none."""
         raise self._missing(full_name)
 
     def _missing(self, full_name: str) -> NotFound:
@@ -85,29 +90,36 @@ class Refused(APIView):
     reason = ""
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
-        """Refuse."""
+        """Refuse, and say what to use instead."""
         raise NotImplementedHere(self.reason)
 
     def post(self, request: Request) -> Response:  # noqa: ARG002
-        """Refuse."""
+        """Refuse, and say what to use instead."""
         raise NotImplementedHere(self.reason)
 
 
 _TABLES = "The rows of tables are read and written with SQL statements (/api/2.0/sql/statements)."
+KINDS = (VOLUMES, FUNCTIONS, CREDENTIALS, EXTERNAL_LOCATIONS)
 REFUSED = {
-    "staging-tables": f"Managed tables are made with CREATE TABLE. {_TABLES}",
-    "delta/preview/commits": f"Commits of tables are not handed to clients. {_TABLES}",
-    "temporary-table-credentials": f"No credentials to the files of tables are given out. {_TABLES}",
-    "temporary-volume-credentials": VOLUMES.refusal().message,
-    "temporary-path-credentials": "No credentials to paths are given out: ask for those of a model version.",
+    "staging-tables": (("POST",), f"Managed tables are made with CREATE TABLE. {_TABLES}"),
+    "delta/preview/commits": (("GET", "POST"), f"Commits of tables are not handed to clients. {_TABLES}"),
+    "temporary-table-credentials": (("POST",), f"No credentials to the files of tables are given out. {_TABLES}"),
+    "temporary-volume-credentials": (("POST",), VOLUMES.refusal().message),
+    "temporary-path-credentials": (
+        ("POST",),
+        "No credentials to paths are given out: ask for those of a model version.",
+    ),
 }
+"""The methods of each path, and what to use instead."""
 
 
 def absent_routes() -> list[tuple[str, View]]:
     """Paths below the dialect's prefix, with their views."""
     name = r"(?P<full_name>[^/]+)"
     routes: list[tuple[str, View]] = []
-    for kind in (VOLUMES, FUNCTIONS, CREDENTIALS, EXTERNAL_LOCATIONS):
-        path = kind.word.replace("_", "-")
-        routes += [(path, AbsentKind.as_view(kind=kind)), (f"{path}/{name}", AbsentOne.as_view(kind=kind))]
-    return routes + [(path, Refused.as_view(reason=reason)) for path, reason in REFUSED.items()]
+    for kind in KINDS:
+        routes += [(kind.path, AbsentKind.as_view(kind=kind)), (f"{kind.path}/{name}", AbsentOne.as_view(kind=kind))]
+    for path, (methods, reason) in REFUSED.items():
+        names = [method.lower() for method in methods]
+        routes.append((path, Refused.as_view(reason=reason, http_method_names=names)))
+    return routes

@@ -25,6 +25,7 @@ from registry.api.openapi.shapes import (
     page_of,
     table_of,
 )
+from registry.api.unity_catalog.absent_reference import ABSENT_PATHS
 from registry.models import VersionStatus
 from registry.privileges import Privilege
 
@@ -481,6 +482,7 @@ DIALECT = Dialect(
                 "list_assignable_roles",
                 fields({"roles": listed(fields({"name": _ROLE}))}),
                 query={"resource": TEXT},
+        **ABSENT_PATHS,
                 needs=("resource",),
             )
         },
