@@ -4,6 +4,7 @@ It is no part of the package's own import: Django finds the site's class inside 
 """
 
 from registry.admin import (
+    access_requests,
     artifacts,
     audit,
     experiments,
@@ -16,6 +17,7 @@ from registry.admin import (
 )
 
 __all__ = [
+    "access_requests",
     "artifacts",
     "audit",
     "experiments",

@@ -1,5 +1,6 @@
 """The nouns of the registry, one file a noun."""
 
+from registry.models.access_requests import AccessRequest, AccessRequestState
 from registry.models.artifacts import Blob, ManifestEntry, MultipartUpload
 from registry.models.audit import AuditEvent
 from registry.models.deliveries import Delivery, DeliveryAttempt, DeliveryOrigin, DeliveryState
@@ -33,6 +34,8 @@ from registry.models.workspace_settings import WorkspaceSetting
 __all__ = [
     "ACCOUNT_USERS",
     "ADMINS",
+    "AccessRequest",
+    "AccessRequestState",
     "AliasMove",
     "ApiToken",
     "AuditEvent",

@@ -13,7 +13,8 @@ from registry.privileges import ACTIONS_ON, GRANTABLE, RULES, Action, Privilege,
 from registry.services.access import Facts, chain_of, gather_facts, require, require_visible
 from registry.services.actors import Actor, load_actor
 from registry.services.audit import DeniedOnSecurable, audited, audited_read, record
-from registry.services.securables import find_securable, metastore
+from registry.services.grounds import Ground, grounds_of
+from registry.services.securables import find_securable
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Change:
     principal: str
     add: tuple[Privilege, ...] = ()
     remove: tuple[Privilege, ...] = ()
+
+
+ChangeAt = tuple[SecurableType, str, Change]
+"""A change with the securable that it is about, by type and full name."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +140,11 @@ def require_visible_or_held(*, actor: Actor, securable: Securable, named: str) -
 
 
 @audited
-def update_grants(*, actor: Actor, type_: SecurableType, full_name: str, changes: Sequence[Change]) -> None:
+def update_grants(*, actor: Actor, type_: SecurableType, full_name: str, changes: Sequence[Change]) -> list[Change]:
     """Give and take privileges, all or none. The actor must administer the securable.
 
-    Giving what is held and taking what is not are no errors. Takes effect with the commit.
+    Giving what is held and taking what is not are no errors. Takes effect with the commit. Returns what became
+    different, so that exactly this can be taken back.
 
     Raises:
         NotFound, AccessDenied.
@@ -146,9 +152,10 @@ def update_grants(*, actor: Actor, type_: SecurableType, full_name: str, changes
     """
     securable = find_securable(type_, full_name, lock=True)
     require(actor=actor, action=Action.GRANT, securable=securable, named=full_name)
+    different = []
     for change in changes:
         principal = find_principal(change.principal)
-        _check_grantable(change.add, type_)
+        check_grantable(change.add, type_)
         before = _held_by(principal, securable)
         Grant.objects.bulk_create(
             (
@@ -158,20 +165,54 @@ def update_grants(*, actor: Actor, type_: SecurableType, full_name: str, changes
             ignore_conflicts=True,
         )
         Grant.objects.filter(securable=securable, principal=principal, privilege__in=change.remove).delete()
+        after = _held_by(principal, securable)
+        different.append(_difference(principal, before, after))
         record(
             actor=actor,
             action=Action.GRANT,
             securable=securable,
             params={"principal": principal.name, "add": list(change.add), "remove": list(change.remove)},
             before=before,
-            after=_held_by(principal, securable),
+            after=after,
         )
     if not changes:
         record(actor=actor, action=Action.GRANT, securable=securable, params={"changes": 0})
     transaction.on_commit(lambda: grants_changed.send(Securable, securable_id=securable.pk))
+    return different
 
 
-def _check_grantable(privileges: Iterable[Privilege], type_: SecurableType) -> None:
+@audited
+def update_grants_at(*, actor: Actor, changes: Sequence[ChangeAt]) -> list[ChangeAt]:
+    """Changes on several securables, all or none, in their order. Returns what became different.
+
+    Raises:
+        as `update_grants`.
+        InvalidParameter: no change at all.
+    """
+    if not changes:
+        raise InvalidParameter("'changes' is empty: name at least one.", field="changes")
+    return [
+        (type_, full_name, done)
+        for type_, full_name, change in changes
+        for done in update_grants(actor=actor, type_=type_, full_name=full_name, changes=[change])
+        if done.add or done.remove
+    ]
+
+
+def _difference(principal: Principal, before: Sequence[str], after: Sequence[str]) -> Change:
+    return Change(
+        principal.name,
+        add=tuple(Privilege(one) for one in after if one not in before),
+        remove=tuple(Privilege(one) for one in before if one not in after),
+    )
+
+
+def check_grantable(privileges: Iterable[Privilege], type_: SecurableType) -> None:
+    """Refuse privileges that mean nothing on this kind of securable.
+
+    Raises:
+        InvalidParameter.
+    """
     for privilege in privileges:
         if privilege not in GRANTABLE[type_]:
             raise InvalidParameter(
@@ -187,15 +228,6 @@ def _held_by(principal: Principal, securable: Securable) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Ground:
-    """One reason in an explanation: which privilege or ownership, on which level, through which principal."""
-
-    right: str
-    securable: Securable
-    through: str
-
-
-@dataclass(frozen=True)
 class Explanation:
     """Why a principal can or cannot do something."""
 
@@ -206,6 +238,7 @@ class Explanation:
     missing: str = ""
     missing_on: str = ""
     ask: str = ""
+    missing_at: Securable | None = None
 
 
 @audited_read
@@ -242,22 +275,9 @@ def explain(
         principal=subject.name,
         action=action,
         allowed=missing is None,
-        grounds=tuple(_grounds(facts)),
+        grounds=tuple(grounds_of(facts, action)),
         missing=missing.what if missing else "",
         missing_on=missing.securable.full_name if missing else "",
         ask=missing.securable.owner.name if missing else "",
+        missing_at=missing.securable if missing else None,
     )
-
-
-def _grounds(facts: Facts) -> Iterable[Ground]:
-    """Everything that the principal holds on the securable and above, innermost level first."""
-    names = dict(Principal.objects.filter(pk__in=facts.actor.principal_ids).values_list("pk", "name"))
-    if facts.actor.is_metastore_admin:
-        top = metastore()
-        yield Ground("METASTORE ADMIN", top, top.owner.name)
-    for level in facts.chain:
-        if level.owner_id in names:
-            yield Ground("OWNER", level, names[level.owner_id])
-        for grant in facts.grants:
-            if grant.securable_id == level.pk:
-                yield Ground(grant.privilege, level, names[grant.principal_id])

@@ -27,6 +27,7 @@ SAMPLES = {
     "operation_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "path": "/Models/prod/ml/ranker/1/MLmodel",
     "principal_id": "1",
+    "request_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "run_id": "a" * 32,
     "schema": "ml",
     "securable_type": "FUNCTION",

@@ -23,6 +23,7 @@ NOUNS = sorted(model._meta.model_name for model in admin.site._registry)
 PRIVATE = {"sqlstatement"}
 """Read by who made them, and by no administrator."""
 READ_ONLY = {
+    "accessrequest",
     *("auditevent", "aliasmove", "operation", "operationlogline", "blob", "manifestentry", "multipartupload"),
     *("lineageedge", "table", "experiment", "experimentgrant"),
     *("delivery", "deliveryattempt"),
@@ -83,6 +84,15 @@ def populate(people, suffix):
         name=f"w{suffix}", url="https://h", events=["x"], owner=who.principal, scope=model.securable, **stamps
     )
     models.NotificationDestination.objects.create(display_name="d", key=f"d{suffix}", kind="EMAIL", **stamps)
+    models.AccessRequest.objects.create(
+        securable=model.securable,
+        securable_type=model.securable.type,
+        securable_name=name,
+        requester=people.principals["reader"],
+        privileges=["EXECUTE"],
+        created_at=timezone.now(),
+        updated_at=timezone.now(),
+    )
     delivery = webhook.deliveries.create(event="x", body="{}", created_at=timezone.now())
     delivery.log.create(number=1, at=timezone.now(), milliseconds=1)
 
