@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from registry.api.wire import not_found
+from registry.web.api_reference import operation_page, reference_page
 
 handler403 = "registry.web.errors.handler403"
 handler404 = "registry.web.errors.handler404"
@@ -24,6 +25,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.mlflow_webhooks.urls")),
     path("", include("registry.api.notification_destinations.urls")),
     path("", include("registry.api.tracking.urls")),
+    path("api/docs", reference_page, name="api-docs"),
+    path("api/docs/<str:operation_id>", operation_page, name="api-operation"),
     re_path(r"^(?:mlflow/)?(?:api|ajax-api)(?:/|$)", not_found),
     path("console/", admin.site.urls),
     path("", include("registry.web.urls")),

@@ -29,7 +29,14 @@ COLUMN_TYPES = frozenset(
     "BOOLEAN BYTE SHORT INT LONG FLOAT DOUBLE DATE TIMESTAMP TIMESTAMP_NTZ STRING BINARY DECIMAL ARRAY STRUCT MAP "
     "CHAR NULL VARIANT INTERVAL USER_DEFINED_TYPE".split()
 )
-_COLUMN_FIELDS = ("type_text", "type_json", "comment", "nullable", "partition_index")
+_COLUMN_FIELDS: dict[str, type] = {
+    "type_text": str,
+    "type_json": str,
+    "comment": str,
+    "nullable": bool,
+    "partition_index": int,
+}
+_KINDS = {str: "text", bool: "true or false", int: "a whole number"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,11 @@ def _column(column: Mapping[str, Any], position: int) -> dict[str, Any]:
         raise InvalidParameter(f"Column {position} has no 'name'.", field="columns")
     _one_of(type_name, COLUMN_TYPES, "type_name")
     kept = {key: column[key] for key in _COLUMN_FIELDS if column.get(key) is not None}
+    for key, value in kept.items():
+        if type(value) is not _COLUMN_FIELDS[key]:
+            raise InvalidParameter(
+                f"'{key}' of column {position} must be {_KINDS[_COLUMN_FIELDS[key]]}.", field="columns"
+            )
     return {"name": name, "type_name": type_name, "position": position, "nullable": True, **kept}
 
 

@@ -20,7 +20,7 @@ _TITLES: list[tuple[type[ModelkeepError], str, str]] = [
 
 def is_api(request: HttpRequest) -> bool:
     """Whether a program, not a browser, reads the answer."""
-    return request.path.startswith(_API_PREFIXES)
+    return request.path.startswith(_API_PREFIXES) and not request.path.startswith("/api/docs")
 
 
 def error_page(request: HttpRequest, error: ModelkeepError) -> HttpResponseBase:

@@ -45,3 +45,26 @@ def test_a_json_body_has_a_limit(people, settings):
             body = b'{"comment": ""}'.rjust(size)
             response = client.generic("POST", path, body, content_type="application/json")
             assert response.status_code in status, (path, size, response.content)
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "field"),
+    [
+        ("catalogs", {"properties": {"team": {"name": "risk"}}}, "properties"),
+        ("catalogs", {"properties": {"team": 3}}, "properties"),
+        ("tables", {"columns": [{"name": "a", "nullable": "yes"}]}, "nullable"),
+        ("tables", {"columns": [{"name": "a", "comment": 5}]}, "comment"),
+        ("tables", {"columns": [{"name": "a", "partition_index": True}]}, "partition_index"),
+    ],
+)
+def test_what_would_be_answered_in_another_shape_is_refused(people, path, more, field):
+    token = create_token(actor=people.metastore_admin).value
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    root = "/api/2.1/unity-catalog"
+    catalog = {"name": "prod"}
+    client.post(f"{root}/catalogs", catalog, content_type="application/json")
+    client.post(f"{root}/schemas", {**catalog, "name": "ml", "catalog_name": "prod"}, content_type="application/json")
+    body = {"name": "new", "catalog_name": "prod", "schema_name": "ml", **more}
+    response = client.post(f"{root}/{path}", body, content_type="application/json")
+    assert response.status_code == 400
+    assert f"'{field}'" in response.json()["message"]

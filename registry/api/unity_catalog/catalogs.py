@@ -21,10 +21,12 @@ def properties_in(parameters: dict[str, Any]) -> dict[str, Any] | None:
     """The `properties` of a call, None when absent.
 
     Raises:
-        InvalidParameter: not an object.
+        InvalidParameter: not an object of texts.
     """
     given = parameters.get("properties")
-    if given is not None and not isinstance(given, dict):
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise InvalidParameter("'properties' must be an object of texts.", field="properties")
     return given
 
