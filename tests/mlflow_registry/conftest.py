@@ -1,3 +1,3 @@
 """What these tests share with those of the tracking proxy."""
 
-from tests.tracking.conftest import alice, bob, things, tracking, tracking_server  # noqa: F401  (fixtures)
+from tests.tracking.conftest import alice, bob, things, tracking, tracking_server, web  # noqa: F401  (fixtures)
