@@ -104,7 +104,7 @@ def _kind(schema: Schema) -> str:
         return f"list of {_kind(plain['items'])}"
     given = plain.get("type", "any")
     words = given if isinstance(given, list) else [given]
-    return " or ".join(plain.get("format", word) if word == "string" else word for word in words)
+    return " or ".join(str(plain.get("format", word)) if word == "string" else str(word) for word in words)
 
 
 def _fields(schema: Schema, before: str = "", depth: int = 0) -> Iterator[Field]:

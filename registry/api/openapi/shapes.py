@@ -57,7 +57,7 @@ def noted(schema: Schema, text: str, **more: Any) -> Schema:
     return {**schema, "description": text, **more}
 
 
-def fields(always: Mapping[str, Schema] | None = None, **sometimes: Schema) -> dict[str, Any]:
+def fields(always: Mapping[str, Schema] | None = None, /, **sometimes: Schema) -> dict[str, Any]:
     """An object: the fields that are always there, and those that may be left away."""
     always = always or {}
     schema: dict[str, Any] = {"type": "object", "properties": {**always, **sometimes}}

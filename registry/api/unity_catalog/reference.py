@@ -479,9 +479,9 @@ DIALECT = Dialect(
                 "list_assignable_roles",
                 fields({"roles": listed(fields({"name": _ROLE}))}),
                 query={"resource": TEXT},
-        **ABSENT_PATHS,
                 needs=("resource",),
             )
         },
+        **ABSENT_PATHS,
     },
 )
