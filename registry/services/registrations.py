@@ -5,15 +5,21 @@ from typing import Any
 
 from registry.errors import FileMissing, InvalidParameter, NotFound
 from registry.models import ExperimentLevel, ModelVersion, Operation, RegisteredModel
-from registry.names import find_model_id
+from registry.names import check_alias, find_model_id
 from registry.privileges import Action
 from registry.services import tracking
 from registry.services.actors import Actor
+from registry.services.aliases import set_alias
 from registry.services.artifacts import copy_manifest
 from registry.services.audit import audited
 from registry.services.experiments import require_level
 from registry.services.mlmodel import MLMODEL
-from registry.services.model_lookup import canonical_name, find_model_for, find_version_for
+from registry.services.model_lookup import (
+    canonical_name,
+    find_model_for,
+    find_version_for,
+    versions_with_everything,
+)
 from registry.services.model_versions import NewVersion, begin_version, finalize_version
 from registry.services.operations import submit_operation
 from registry.services.registered_models import create_model
@@ -176,6 +182,25 @@ def copy_version_at_once(
     version = begin_version(actor=actor, name=destination_name, new=new)
     copy_manifest(found, version)
     return finalize_version(actor=actor, name=destination_name, version=version.version)
+
+
+@audited
+def promote_version(
+    *, actor: Actor, source_name: object, source_version: object, destination_name: object, alias: object
+) -> ModelVersion:
+    """Copy a READY version to another model and point an alias there at the copy, both or neither.
+
+    Takes what `copy_version` takes, and the right to set aliases on the destination. No byte is copied.
+
+    Raises:
+        As `copy_version` and `set_alias`.
+    """
+    checked = check_alias(alias)
+    version = copy_version_at_once(
+        actor=actor, source_name=source_name, source_version=source_version, destination_name=destination_name
+    )
+    set_alias(actor=actor, name=destination_name, alias=checked, version=version.version)
+    return versions_with_everything(ModelVersion.objects.filter(pk=version.pk)).get()
 
 
 def _submit(

@@ -1,21 +1,27 @@
 """Making a catalog, a schema or a model, from any page."""
 
+from collections.abc import Callable
+
 from django import forms
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from registry.errors import InvalidParameter
 from registry.models import Securable
-from registry.names import MAX_NAME_LENGTH
-from registry.privileges import SecurableType
+from registry.names import MAX_NAME_LENGTH, split_full_name
+from registry.privileges import Action, SecurableType
+from registry.services.access import allowed_actions
 from registry.services.actors import Actor
 from registry.services.catalogs import create_catalog
 from registry.services.creation_places import places_to_create
 from registry.services.registered_models import create_model
 from registry.services.schemas import create_schema
+from registry.services.securables import metastore
 from registry.web.context import public_host
 from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.palette import Command, add_command
 from registry.web.pickers import PickerInput
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
@@ -62,6 +68,17 @@ class ModelForm(NameForm):
         widget=PickerInput(reverse_lazy("places", args=["schemas"])),
     )
     field_order = ("schema", "name", "comment")
+
+    def clean_schema(self) -> str:
+        """Two names with a dot between.
+
+        Raises:
+            ValidationError: anything else.
+        """
+        try:
+            return ".".join(split_full_name(self.cleaned_data["schema"], levels=2, field="schema"))
+        except InvalidParameter as error:
+            raise forms.ValidationError(error.message) from error
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -142,3 +159,17 @@ def places(request: HttpRequest, actor: Actor, kind: str) -> HttpResponseBase:
         for row in found
     ]
     return render(request, "parts/_picker_options.html", {"options": options, "empty": empty})
+
+
+def _may_create_catalog(actor: Actor) -> bool:
+    return Action.CREATE_CATALOG in allowed_actions(actor=actor, securable=metastore())
+
+
+def _has_place(type_: SecurableType) -> Callable[[Actor], bool]:
+    return lambda actor: bool(places_to_create(actor=actor, type_=type_, limit=1))
+
+
+add_command(Command("Create catalog", "new-catalog", "circle-stack", offered=_may_create_catalog))
+add_command(Command("Create schema", "new-schema", "folder", offered=_has_place(SecurableType.CATALOG)))
+add_command(Command("Create model", "new-model", "cube", offered=_has_place(SecurableType.SCHEMA)))
+add_command(Command("Copy a version …", "copy-version", "document-duplicate"))

@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 
 from django import template
 
+from registry.models import ModelVersion
+
 register = template.Library()
 
 
@@ -30,3 +32,9 @@ def sort_head(context: dict[str, Any], name: str, label: str, first: str = "") -
 def query_url(url: str, **parameters: Any) -> str:
     """The address with a query."""
     return f"{url}?{urlencode(parameters)}"
+
+
+@register.simple_tag
+def version_name(version: ModelVersion) -> str:
+    """A version as people type it: catalog.schema.model/number."""
+    return f"{version.model.securable.full_name}/{version.version}"

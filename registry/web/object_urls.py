@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.web import catalogs, creation, objects, schemas, tables
+from registry.web import catalogs, copies, creation, objects, schemas, tables
 
 _OBJECT = "explore/edit/<str:kind>/<str:full_name>"
 
@@ -15,6 +15,10 @@ urlpatterns = [
     path("explore/new/schema", creation.new_schema, name="new-schema"),
     path("explore/new/model", creation.new_model, name="new-model"),
     path("explore/places/<str:kind>", creation.places, name="places"),
+    path("explore/copy", copies.copy, name="copy-version"),
+    path("explore/copy/plan", copies.plan, name="copy-plan"),
+    path("explore/copy/sources", copies.sources, name="copy-sources"),
+    path("explore/copy/destinations", copies.destinations, name="copy-destinations"),
     path(f"{_OBJECT}/description", objects.describe, name="describe-object"),
     path(f"{_OBJECT}/tags", objects.tag, name="tag-object"),
     path(f"{_OBJECT}/tags/remove", objects.untag, name="untag-object"),

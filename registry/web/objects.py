@@ -89,6 +89,7 @@ def edit_context(actor: Actor, securable: Securable) -> dict[str, Any]:
         "edit": {verb: reverse(f"{verb}-object", args=where) for verb in verbs},
         "may": allowed,
         "may_edit": kind.edit_action in allowed,
+        "may_rename": kind.edit_action in allowed,
         "may_tag": tag_action(kind.type) in allowed,
         "may_delete": kind.delete_action in allowed,
         "may_transfer": Action.TRANSFER in allowed,

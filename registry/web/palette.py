@@ -46,6 +46,8 @@ class Command:
     icon: str
     is_dialog: bool = True
     admins_only: bool = False
+    offered: Callable[[Actor], bool] | None = None
+    """Whether it would not be refused; asked when the words of the title are typed."""
 
 
 Source = Callable[[Actor, str], Iterable[Entry]]
@@ -111,7 +113,9 @@ def _matching_commands(actor: Actor, text: str) -> list[Entry]:
     return [
         Entry(command.title, reverse(command.url_name), command.icon, "Action", is_dialog=command.is_dialog)
         for command in _commands
-        if _says(command.title, text) and (actor.is_metastore_admin or not command.admins_only)
+        if _says(command.title, text)
+        and (actor.is_metastore_admin or not command.admins_only)
+        and (command.offered is None or command.offered(actor))
     ]
 
 

@@ -1,6 +1,6 @@
 """What this dialect's calls take and answer, for the OpenAPI document. Tests hold real answers against it."""
 
-from registry.api.modelkeep import webhook_reference
+from registry.api.modelkeep import access_reference, webhook_reference
 from registry.api.openapi.dialects import Call, Dialect
 from registry.api.openapi.shapes import (
     ANYTHING,
@@ -70,6 +70,21 @@ BEGUN_VERSION = Named(
 )
 _ONE = fields({"operation": OPERATION})
 _BEGUN = fields({"operation": OPERATION, "model_version": BEGUN_VERSION})
+_COPIED = {"source_name": FULL_NAME, "source_version": VERSION, "destination_name": FULL_NAME}
+_NEED = fields({"right": TEXT, "securable_type": TEXT, "securable": TEXT, "owner": TEXT, "met": FLAG})
+_COPY_PLAN = fields(
+    {
+        "allowed": FLAG,
+        "destination_name": TEXT,
+        "destination_exists": FLAG,
+        "next_version": TEXT,
+        "alias_from": nullable(WHOLE),
+        "size_bytes": WHOLE,
+        "moved_bytes": WHOLE,
+        "needs": listed(_NEED),
+        "blockers": listed(TEXT),
+    }
+)
 _GROUND = fields({"right": TEXT, "securable_type": TEXT, "securable": TEXT, "through": TEXT})
 _EDGE = fields({"direction": TEXT, "kind": TEXT, "name": TEXT, "details": ANYTHING, "table_id": nullable(ID)})
 _MOVE = fields(
@@ -94,12 +109,14 @@ _MK = "/api/modelkeep"
 DIALECT = Dialect(
     slug="modelkeep",
     title="Modelkeep",
-    text="What no stock protocol has: operations, registration and copy by the server, imports, archives, webhooks.",
+    text="What no stock protocol has: operations, registration and copy by the server, imports, archives, webhooks, "
+    "access requests.",
     parts={
         "operation_id": ID,
         "webhook_id": ID,
         "destination_id": ID,
         "delivery_id": ID,
+        "request_id": ID,
         "full_name": FULL_NAME,
         "version": {"type": "string", "description": "The version's number.", "examples": ["1"]},
         "alias": noted(TEXT, "The alias.", examples=["Champion"]),
@@ -132,9 +149,17 @@ DIALECT = Dialect(
             "POST": Call(
                 "copy",
                 _BEGUN,
-                body=fields({"source_name": FULL_NAME, "source_version": VERSION, "destination_name": FULL_NAME}),
+                body=fields(_COPIED),
             )
         },
+        f"{_MK}/model-versions:promote": {
+            "POST": Call(
+                "promote",
+                fields({"model_version": BEGUN_VERSION}),
+                body=fields({**_COPIED, "alias": TEXT}),
+            )
+        },
+        f"{_MK}/model-versions:plan-copy": {"POST": Call("plan_copy", _COPY_PLAN, body=fields(_COPIED, alias=TEXT))},
         f"{_MK}/imports": {
             "POST": Call(
                 "import",
@@ -197,5 +222,6 @@ DIALECT = Dialect(
             )
         },
         **webhook_reference.PATHS,
+        **access_reference.PATHS,
     },
 )

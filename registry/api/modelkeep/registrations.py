@@ -11,6 +11,8 @@ from registry.api.wire import actor_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
 from registry.models import ModelVersion, Operation
 from registry.services import registrations
+from registry.services.copy_plans import MOVED_BYTES, plan_copy
+from registry.services.write_plans import Need
 
 
 def _begun(version: ModelVersion, operation: Operation) -> Response:
@@ -59,3 +61,57 @@ class Copy(APIView):
             destination_name=text_of(parameters, "destination_name", required=True),
         )
         return _begun(version, operation)
+
+
+class Promote(APIView):
+    """POST model-versions:promote."""
+
+    def post(self, request: Request) -> Response:
+        """Copy a version to another model and set an alias on the copy, in one step."""
+        parameters = parameters_of(request)
+        version = registrations.promote_version(
+            actor=actor_of(request),
+            source_name=text_of(parameters, "source_name", required=True),
+            source_version=parameters.get("source_version"),
+            destination_name=text_of(parameters, "destination_name", required=True),
+            alias=text_of(parameters, "alias", required=True),
+        )
+        return object_response({"model_version": shapes.model_version(version)})
+
+
+class CopyPlan(APIView):
+    """POST model-versions:plan-copy."""
+
+    def post(self, request: Request) -> Response:
+        """What a copy, or with `alias` a promotion, would take; changes nothing."""
+        parameters = parameters_of(request)
+        plan = plan_copy(
+            actor=actor_of(request),
+            source_name=text_of(parameters, "source_name", required=True),
+            source_version=parameters.get("source_version"),
+            destination_name=text_of(parameters, "destination_name", required=True),
+            alias=text_of(parameters, "alias"),
+        )
+        return object_response(
+            {
+                "allowed": plan.allowed,
+                "destination_name": plan.destination.name,
+                "destination_exists": plan.destination.model is not None,
+                "next_version": str(plan.destination.next_version),
+                "alias_from": plan.destination.alias_from,
+                "size_bytes": plan.source.size_bytes,
+                "moved_bytes": MOVED_BYTES,
+                "needs": [_need(need) for need in plan.needs],
+                "blockers": plan.blockers,
+            }
+        )
+
+
+def _need(need: Need) -> dict[str, Any]:
+    return {
+        "right": need.what,
+        "securable_type": need.securable.type,
+        "securable": need.securable.full_name,
+        "owner": need.securable.owner.name,
+        "met": need.met,
+    }

@@ -2,13 +2,14 @@
 
 from django.urls import re_path
 
-from registry.api.modelkeep import governance, operations, registrations, transfers, webhooks
+from registry.api.modelkeep import access_requests, governance, operations, registrations, transfers, webhooks
 
 _PREFIX = r"^api/modelkeep/"
 _ID = r"(?P<operation_id>[^/]+)"
 _WEBHOOK = r"webhooks/(?P<webhook_id>[^/]+)"
 _DESTINATION = r"notification-destinations/(?P<destination_id>[^/]+)"
 _DELIVERY = r"deliveries/(?P<delivery_id>[^/]+)"
+_REQUEST = r"access-requests/(?P<request_id>[^/]+)"
 _MODEL = r"models/(?P<full_name>[^/]+)"
 
 urlpatterns = [
@@ -21,9 +22,17 @@ urlpatterns = [
         (f"operations/{_ID}/retry", operations.Retry),
         ("model-versions:register", registrations.Register),
         ("model-versions:copy", registrations.Copy),
+        ("model-versions:promote", registrations.Promote),
+        ("model-versions:plan-copy", registrations.CopyPlan),
         ("imports", transfers.Imports),
         ("archive", transfers.Archive),
         ("explain", governance.Explain),
+        ("permissions:simulate", access_requests.Simulate),
+        ("access-requests", access_requests.AccessRequests),
+        (_REQUEST, access_requests.OneAccessRequest),
+        (f"{_REQUEST}/approve", access_requests.Approve),
+        (f"{_REQUEST}/decline", access_requests.Decline),
+        (f"{_REQUEST}/withdraw", access_requests.Withdraw),
         (rf"{_MODEL}/versions/(?P<version>[^/]+)/lineage", governance.Lineage),
         (f"{_MODEL}/alias-history", governance.AliasHistory),
         (rf"{_MODEL}/aliases/(?P<alias>[^/]+)/at", governance.AliasAt),
