@@ -68,8 +68,8 @@ def done(
 ) -> HttpResponse:
     """The change is made: close the dialog, go to `to` (or show the page below anew), and say so.
 
-    Within the explorer only the object is swapped and the tree stays; elsewhere the page is loaded. With `tree`, the
-    tree is loaded anew too: something in it came, went, or has another name.
+    On the same page, and within the explorer, only the object is swapped; elsewhere the page is loaded. With `tree`,
+    the tree is loaded anew too: something in it came, went, or has another name.
     """
     htmx = getattr(request, "htmx", None)
     if not htmx:
@@ -78,7 +78,7 @@ def done(
         return redirect(to or "/")
     here = htmx.current_url_abs_path or "/"
     target = to or here
-    if not (_in_explorer(here) and _in_explorer(target)):
+    if target != here and not (_in_explorer(here) and _in_explorer(target)):
         if toast:
             messages.success(request, toast)
         return HttpResponseClientRedirect(target)

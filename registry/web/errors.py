@@ -7,6 +7,10 @@ from django.template.loader import render_to_string
 from registry.api.authentication import authenticate
 from registry.api.wire import STATUS, error_response
 from registry.errors import AccessDenied, InvalidParameter, ModelkeepError, NotFound, Unavailable
+from registry.privileges import SecurableType
+from registry.services.audit import DeniedOnSecurable
+from registry.web.rights_in_words import named_privilege
+from registry.web.template_tags import request_url
 
 _API_PREFIXES = ("/api/", "/ajax-api/", "/mlflow/api/", "/mlflow/ajax-api/", "/oidc/", "/.well-known/")
 
@@ -35,7 +39,18 @@ def error_page(request: HttpRequest, error: ModelkeepError) -> HttpResponseBase:
     context = {"error": error, "title": title, "icon": icon, "status": status}
     if isinstance(error, AccessDenied):
         context["denied"] = error
+        context["ask_url"] = _where_to_ask(error)
     return render(request, "errors/refused.html", context, status=status)
+
+
+def _where_to_ask(error: AccessDenied) -> str:
+    """The dialog that asks for the right that is missing, where a right on a securable is."""
+    securable = error.denied_on if isinstance(error, DeniedOnSecurable) else None
+    while securable is not None and securable.full_name != error.securable:
+        securable = securable.parent
+    if securable is None:
+        return ""
+    return request_url(securable, named_privilege(error.missing, SecurableType(securable.type)))
 
 
 def _know_actor(request: HttpRequest) -> None:

@@ -49,7 +49,7 @@ def model_page(request: HttpRequest, actor: Actor, catalog: str, schema: str, mo
     token = request.GET.get("page", "")
     match context["tab"]:
         case "permissions":
-            context["holders"] = holders_of(actor=actor, securable=securable)
+            context["holders"] = holders_of(request, actor=actor, securable=securable)
         case "aliases":
             context["page"] = alias_history(actor=actor, name=name, max_results=PAGE_SIZE, page_token=token)
         case _:

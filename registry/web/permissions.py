@@ -1,34 +1,81 @@
-"""Who holds what on an object, as the permissions tab shows it."""
+"""The permissions tab: principals down, privileges across, and where each of them comes from."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from django.http import HttpRequest
 
 from registry.models import Securable
-from registry.privileges import SecurableType
+from registry.privileges import COVERED_BY_ALL, Action, Privilege, SecurableType
+from registry.services.access import allowed_actions
 from registry.services.actors import Actor
-from registry.services.grants import Held, list_effective_grants
+from registry.services.holders import Holder, Holders, list_holders
+from registry.web.rights_in_words import PRIVILEGES, grantable_on
+
+PAGE_SIZE = 50
 
 
-@dataclass
-class Holder:
-    """One principal with what it holds, directly and from above."""
+@dataclass(frozen=True)
+class Cell:
+    """How one principal comes to one privilege: granted here, on `source`, or covered by ALL PRIVILEGES."""
 
-    principal: str
-    held: list[Held] = field(default_factory=list)
+    privilege: Privilege
+    direct: bool
+    source: Securable | None
+    covered: bool
 
 
-def holders_of(*, actor: Actor, securable: Securable) -> list[Holder]:
-    """Everybody's privileges for who administers the object, else one's own. Three queries.
+@dataclass(frozen=True)
+class Row:
+    """One principal of the matrix."""
+
+    holder: Holder
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Tab:
+    """Everything that the tab shows."""
+
+    holders: Holders
+    columns: list[tuple[Privilege, str]]
+    rows: list[Row]
+    query: str
+    may_grant: bool
+    may_transfer: bool
+
+
+def holders_of(request: HttpRequest, *, actor: Actor, securable: Securable) -> Tab:
+    """Everybody's privileges for who administers the object, else one's own. Six queries at most.
 
     Raises:
-        NotFound, AccessDenied.
+        NotFound, InvalidParameter.
     """
-    type_ = SecurableType(securable.type)
-    return _by_principal(list_effective_grants(actor=actor, type_=type_, full_name=securable.full_name))
+    type_, query = SecurableType(securable.type), request.GET.get("q", "").strip()
+    holders = list_holders(
+        actor=actor,
+        type_=type_,
+        full_name=securable.full_name,
+        text=query,
+        max_results=PAGE_SIZE,
+        page_token=request.GET.get("page", ""),
+    )
+    allowed = allowed_actions(actor=actor, securable=securable)
+    columns = grantable_on(type_)
+    return Tab(
+        holders=holders,
+        columns=[(privilege, PRIVILEGES[privilege]) for privilege in columns],
+        rows=[Row(holder, [_cell(holder, privilege) for privilege in columns]) for holder in holders.rows],
+        query=query,
+        may_grant=Action.GRANT in allowed,
+        may_transfer=Action.TRANSFER in allowed,
+    )
 
 
-def _by_principal(held: Iterable[Held]) -> list[Holder]:
-    holders: dict[str, Holder] = {}
-    for entry in held:
-        holders.setdefault(entry.principal, Holder(entry.principal)).held.append(entry)
-    return list(holders.values())
+def _cell(holder: Holder, privilege: Privilege) -> Cell:
+    everything = Privilege.ALL_PRIVILEGES in holder.direct or Privilege.ALL_PRIVILEGES in holder.inherited
+    return Cell(
+        privilege,
+        direct=privilege in holder.direct,
+        source=holder.inherited.get(privilege),
+        covered=everything and privilege in COVERED_BY_ALL,
+    )

@@ -7,11 +7,14 @@ from typing import Any
 from django import template
 from django.urls import reverse
 from django.utils.html import format_html, strip_tags
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from registry.models import LineageEdge, ModelVersion, RegisteredModel, Securable, VersionStatus
 from registry.privileges import SecurableType
 from registry.web.markdown import render_markdown
+from registry.web.permission_addresses import SecurableKind
+from registry.web.rights_in_words import NOUNS
 
 register = template.Library()
 register.filter("markdown", render_markdown)
@@ -76,6 +79,12 @@ def version_url(model: RegisteredModel, number: int) -> str:
     return reverse("version", args=[*path_of(model.securable), number])
 
 
+@register.simple_tag
+def model_url(name: str, securable: Securable, *more: object) -> str:
+    """The address of a page or dialog of a model, by the name of its route."""
+    return reverse(name, args=[*path_of(securable), *more])
+
+
 @register.filter
 def edge_url(edge: LineageEdge) -> str:
     """The page of the table at a lineage edge, from the name it was recorded under."""
@@ -115,3 +124,31 @@ def short_digest(digest: str) -> str:
 def privilege_words(privilege: str) -> str:
     """A privilege as people read it."""
     return privilege.replace("_", " ")
+
+
+@register.filter
+def securable_noun(type_: str) -> str:
+    """A kind of securable as people call it."""
+    return NOUNS[SecurableType(type_)]
+
+
+@register.filter
+def permissions_page(securable: Securable) -> str:
+    """The page that has the permissions of a securable open."""
+    if securable.type == SecurableType.METASTORE:
+        return reverse("metastore-permissions")
+    return f"{object_url(securable)}?tab=permissions"
+
+
+@register.simple_tag
+def permission_url(name: str, securable: Securable, **query: str) -> str:
+    """The address of a dialog about the rights on a securable, by the name of its route."""
+    address = reverse(name, args=[SecurableType(securable.type), securable.full_name])
+    return f"{address}?{urlencode(query)}" if query else address
+
+
+@register.simple_tag
+def request_url(securable: Securable, privilege: str = "") -> str:
+    """Where to ask for access to a securable, for a privilege if one is named."""
+    asked = {"on": SecurableKind().to_url(securable.type), "name": securable.full_name}
+    return f"{reverse('request-access')}?{urlencode(asked | ({'privilege': privilege} if privilege else {}))}"

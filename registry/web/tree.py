@@ -20,7 +20,7 @@ from registry.services.registered_models import list_models
 from registry.services.schemas import list_schemas
 from registry.services.tables import list_tables
 from registry.web.session import signed_in
-from registry.web.template_tags import object_url
+from registry.web.template_tags import object_url, request_url
 
 LEVEL_SIZE = 200
 _ICONS = {
@@ -34,13 +34,16 @@ _BELOW = {SecurableType.CATALOG: "tree-catalog", SecurableType.SCHEMA: "tree-sch
 
 @dataclass(frozen=True)
 class Node:
-    """A row of the tree. `children` is where the level below it is loaded from; empty for a leaf."""
+    """A row of the tree. `children` is where the level below it is loaded from; empty for a leaf.
+
+    `ask` is where to request access, for what one may look at and not use.
+    """
 
     name: str
     url: str
     icon: str
     children: str = ""
-    locked: bool = False
+    ask: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def _node(row: Securable, locked: set[UUID], *, full_name: bool) -> Node:
     type_ = SecurableType(row.type)
     below = "" if full_name or type_ not in _BELOW else reverse(_BELOW[type_], args=row.full_name.split("."))
     name = row.full_name if full_name else row.name
-    return Node(name, object_url(row), _ICONS[type_], below, locked=row.pk in locked)
+    return Node(name, object_url(row), _ICONS[type_], below, ask=request_url(row) if row.pk in locked else "")
 
 
 def _group(request: HttpRequest, actor: Actor, page: Page[Securable], *, kind: str = "") -> Group:

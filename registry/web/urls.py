@@ -22,4 +22,5 @@ urlpatterns = [
     path(_MODEL, models.model_page, name="model"),
     path(f"{_MODEL}/version/<int:version>", models.version_page, name="version"),
     path("", include("registry.web.object_urls")),
+    path("", include("registry.web.permission_urls")),
 ]
