@@ -46,6 +46,13 @@ class AuditEvent(models.Model):
             models.Index(fields=["actor", "-id"], name="audit_by_actor"),
             models.Index(fields=["action", "-id"], name="audit_by_action"),
             models.Index(fields=["securable_id", "-id"], name="audit_by_securable"),
+            # What an actor did itself, whatever name it had then.
+            models.Index(fields=["actor_id", "-id"], name="audit_by_principal"),
+            # An object and everything below it, by the beginning of the name.
+            models.Index(
+                fields=["securable_name", "-id"], name="audit_by_name", opclasses=["varchar_pattern_ops", "int8_ops"]
+            ),
+            models.Index(fields=["at"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:

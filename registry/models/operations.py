@@ -49,6 +49,7 @@ class Operation(models.Model):
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="When its actor was shown how it ended.")
 
     class Meta:
         ordering = ("-created_at",)
@@ -63,6 +64,12 @@ class Operation(models.Model):
             models.Index(fields=["securable", "-created_at"], name="operation_by_securable"),
             # Keyset pages over everybody's operations, for metastore admins.
             models.Index(fields=["-created_at", "-id"], name="operation_recent"),
+            # The bell counts a person's failures that were not seen yet.
+            models.Index(
+                fields=["actor", "-finished_at"],
+                condition=models.Q(state="FAILED", seen_at__isnull=True),
+                name="operation_unseen_failure",
+            ),
         ]
 
     def __str__(self) -> str:
