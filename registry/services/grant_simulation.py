@@ -48,9 +48,12 @@ class Simulation:
 
 
 @audited_read
-def simulate_grants(*, actor: Actor, type_: SecurableType, full_name: str, change: Change) -> Simulation:
+def simulate_grants(
+    *, actor: Actor, type_: SecurableType, full_name: str, change: Change, with_way: bool = False
+) -> Simulation:
     """What the change would let its principal do, or no longer do. Nothing is written.
 
+    `with_way` asks what it would be together with the missing rights to use containers, as `grant_with_way` grants.
     The actor must administer the securable, as for making the change. Effects inside a container are those on an
     object that somebody else owns and on which nothing is granted.
 
@@ -63,12 +66,16 @@ def simulate_grants(*, actor: Actor, type_: SecurableType, full_name: str, chang
     principal = find_principal(change.principal)
     before = gather_facts(actor=load_actor(principal), securable=securable)
     after = Facts(before.actor, before.chain, _changed(before, principal, securable, change))
+    ways = tuple(_missing_ways(actor, after, change.add))
+    if with_way:
+        opened = [_grant(way.securable, principal, way.privilege) for way in ways if way.may_grant]
+        after = Facts(after.actor, after.chain, [*after.grants, *opened])
     inside = [_effect(_inside(before, kind), _inside(after, kind), kind) for kind in _INSIDE.get(type_, ())]
     effects = [_effect(before, after, None), *inside]
     return Simulation(
         principal=principal,
         effects=tuple(effect for effect in effects if effect.gained or effect.lost),
-        missing_ways=tuple(_missing_ways(actor, after, change.add)),
+        missing_ways=ways,
     )
 
 
@@ -82,8 +89,11 @@ def _changed(facts: Facts, principal: Principal, securable: Securable, change: C
             and grant.privilege in change.remove
         )
     ]
-    added = [Grant(securable=securable, principal=principal, privilege=privilege) for privilege in change.add]
-    return [*kept, *added]
+    return [*kept, *(_grant(securable, principal, privilege) for privilege in change.add)]
+
+
+def _grant(securable: Securable, principal: Principal, privilege: Privilege) -> Grant:
+    return Grant(securable=securable, principal=principal, privilege=privilege)
 
 
 def _inside(facts: Facts, kind: SecurableType) -> Facts:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from registry.errors import InvalidParameter
-from registry.models import AccessRequest, AccessRequestState
+from registry.models import AccessRequestState
 from registry.privileges import SecurableType
 from registry.services.access_requests import (
     INBOX,
@@ -24,17 +24,18 @@ from registry.services.access_requests import (
     withdraw_request,
 )
 from registry.services.actors import Actor
-from registry.services.grant_simulation import simulate_grants
 from registry.services.grants import Change, parse_privilege
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.palette import Command, add_command
 from registry.web.permission_addresses import KINDS
-from registry.web.permission_dialogs import effect_in_words, undo_of
+from registry.web.permission_dialogs import outlook, undo_of
 from registry.web.rights_in_words import NOUNS, PRIVILEGES, grantable_on, presets_on
 from registry.web.session import signed_in
 from registry.web.template_tags import privilege_words
 
 PAGE_SIZE = 50
+add_command(Command("Open access requests", "requests", "inbox", is_dialog=False))
 _USUAL = {
     SecurableType.METASTORE: "CREATE_CATALOG",
     SecurableType.CATALOG: "USE_CATALOG",
@@ -110,12 +111,12 @@ def requests_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
             "box": box,
             "boxes": [(INBOX, "To answer", waiting), (MINE, "Yours", 0)],
             "state": state,
-            "states": [("", "PENDING", "Waiting"), *(("", s.value, s.label) for s in _DECIDED), ("", "all", "All")],
+            "states": [*((one.value, one.label) for one in _SHOWN), ("all", "All")],
         },
     )
 
 
-_DECIDED = [AccessRequestState.APPROVED, AccessRequestState.DECLINED, AccessRequestState.WITHDRAWN]
+_SHOWN = [AccessRequestState.PENDING, AccessRequestState.APPROVED, AccessRequestState.DECLINED]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -176,6 +177,8 @@ def approve(request: HttpRequest, actor: Actor, request_id: str) -> HttpResponse
     """Grant what somebody asked for, or something else instead."""
     asked = get_request(actor=actor, request_id=request_id)
     kind = SecurableType(asked.securable_type)
+    name = asked.securable.full_name if asked.securable else asked.securable_name
+    wanted = Change(asked.requester.name, add=tuple(parse_privilege(one) for one in asked.privileges))
     if request.method == "POST":
         form = ApprovalForm(request.POST, type_=kind)
     else:
@@ -196,28 +199,13 @@ def approve(request: HttpRequest, actor: Actor, request_id: str) -> HttpResponse
     return dialog(
         request,
         "requests/approve.html",
-        title=f"Approve access to {NOUNS[kind]} {asked.securable_name}",
+        title=f"Approve access to {NOUNS[kind]} {name}",
         form=form,
         submit="Approve",
         asked=asked,
-        with_way=form["with_way"].value(),
-        **_outlook(actor, asked),
+        **outlook(actor, kind, name, wanted, with_way=bool(form["with_way"].value())),
         **_choices(form, kind),
     )
-
-
-def _outlook(actor: Actor, asked: AccessRequest) -> dict[str, Any]:
-    """What granting exactly what was asked for would change."""
-    change = Change(asked.requester.name, add=tuple(parse_privilege(one) for one in asked.privileges))
-    kind = SecurableType(asked.securable_type)
-    name = asked.securable.full_name if asked.securable else asked.securable_name
-    found = simulate_grants(actor=actor, type_=kind, full_name=name, change=change)
-    return {
-        "found": found,
-        "effects": [effect_in_words(effect) for effect in found.effects],
-        "grantable_ways": [way for way in found.missing_ways if way.may_grant],
-        "other_ways": [way for way in found.missing_ways if not way.may_grant],
-    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -156,27 +156,33 @@ def preview(request: HttpRequest, actor: Actor, kind: SecurableType, full_name: 
     """What the grant in the form would change, before it is made."""
     securable = find_for(actor=actor, type_=kind, full_name=full_name, action=Action.GRANT)
     form = _grant_form(request, securable)
-    context: dict[str, Any] = {
-        "with_way": not request.POST.get("way_shown") or bool(request.POST.get("with_way")),
-        "waiting": not form.is_valid(),
-    }
+    with_way = not request.POST.get("way_shown") or bool(request.POST.get("with_way"))
+    context: dict[str, Any] = {"waiting": not form.is_valid()}
     if form.is_valid():
         try:
-            found = simulate_grants(actor=actor, type_=kind, full_name=full_name, change=form.change())
+            context |= outlook(actor, kind, full_name, form.change(), with_way=with_way)
         except ModelkeepError as error:
             context["refused"] = error.message
-        else:
-            context |= {
-                "found": found,
-                "effects": [effect_in_words(effect) for effect in found.effects],
-                "grantable_ways": [way for way in found.missing_ways if way.may_grant],
-                "other_ways": [way for way in found.missing_ways if not way.may_grant],
-            }
     return render(request, "permissions/_preview.html", context)
 
 
-def effect_in_words(effect: Effect) -> dict[str, Any]:
-    """On what, and which actions come and go."""
+def outlook(actor: Actor, kind: SecurableType, full_name: str, change: Change, *, with_way: bool) -> dict[str, Any]:
+    """What `permissions/_preview.html` shows of a change.
+
+    Raises:
+        NotFound, AccessDenied, InvalidParameter.
+    """
+    found = simulate_grants(actor=actor, type_=kind, full_name=full_name, change=change, with_way=with_way)
+    return {
+        "found": found,
+        "effects": [_in_words(effect) for effect in found.effects],
+        "grantable_ways": [way for way in found.missing_ways if way.may_grant],
+        "other_ways": [way for way in found.missing_ways if not way.may_grant],
+        "with_way": with_way,
+    }
+
+
+def _in_words(effect: Effect) -> dict[str, Any]:
     return {
         "on": f"On every {NOUNS[effect.every]} in it" if effect.every else "",
         "gained": [ACTIONS[action] for action in ACTIONS if action in effect.gained],

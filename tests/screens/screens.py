@@ -43,6 +43,18 @@ def dialog(button: str) -> Callable[[Page], None]:
     return opened
 
 
+def approving(page: Page) -> None:
+    page.get_by_role("link", name="Approve", exact=True).first.click()
+    page.get_by_role("dialog").wait_for()
+
+
+def granting(page: Page) -> None:
+    dialog("Grant")(page)
+    page.get_by_label("Who").fill("cleo@example.com")
+    page.get_by_role("button", name="Read", exact=True).click()
+    page.get_by_text("Grant the way in").or_(page.get_by_text("also needs").first).first.wait_for()
+
+
 SCREENS = [
     Screen("sign-in", "/sign-in", who=""),
     Screen("home", "/"),
@@ -55,4 +67,16 @@ SCREENS = [
     Screen("model", MODEL),
     Screen("version", f"{MODEL}/version/5"),
     Screen("model-not-found", MODEL, who="cleo"),
+    Screen("permissions-model", f"{MODEL}?tab=permissions"),
+    Screen("permissions-catalog", "/explore/data/prod?tab=permissions", who="rosa"),
+    Screen("permissions-own", f"{MODEL}?tab=permissions", who="ben"),
+    Screen("permissions-metastore", "/settings/permissions", who="rosa"),
+    Screen("permissions-grant", f"{MODEL}?tab=permissions", before=granting, whole=False),
+    Screen("permissions-why", f"{MODEL}?tab=permissions", before=dialog("Why can"), whole=False),
+    Screen("permissions-owner", "/permissions/model/prod.flights.delay/owner"),
+    Screen("requests-inbox", "/requests"),
+    Screen("requests-mine", "/requests?box=mine", who="ben"),
+    Screen("requests-empty", "/requests", who="cleo"),
+    Screen("requests-new", "/requests/new?on=model&name=prod.pricing.fare", who="ben"),
+    Screen("requests-approve", "/requests", before=approving, whole=False),
 ]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from registry.models import ADMINS, LineageEdge, Membership, Principal, PrincipalKind, VersionStatus
 from registry.privileges import Privilege, SecurableType
+from registry.services.access_requests import decline_request, request_access
 from registry.services.actors import load_actor
 from registry.services.aliases import set_alias
 from registry.services.catalogs import create_catalog
@@ -70,10 +71,26 @@ def build() -> None:
     _grant(rosa, SecurableType.CATALOG, "prod", "analysts", Privilege.USE_CATALOG, Privilege.USE_SCHEMA)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "analysts", Privilege.EXECUTE)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.pricing.fare", "ben@example.com", Privilege.BROWSE)
+    _requests(ada)
 
 
 def _grant(actor, type_, name, principal, *privileges):
     update_grants(actor=actor, type_=type_, full_name=name, changes=[Change(principal, add=privileges)])
+
+
+def _requests(ada) -> None:
+    """Ben waits for one answer, and has another."""
+    ben = load_actor(Principal.objects.get(key="ben@example.com"))
+    ask = {"type_": SecurableType.REGISTERED_MODEL, "full_name": "prod.flights.delay"}
+    declined = request_access(actor=ben, **ask, privileges=[Privilege.MANAGE], reason="I would like to move aliases.")
+    decline_request(actor=ada, request_id=declined.pk, answer="Tell me the version and I move it.")
+    request_access(
+        actor=ben,
+        type_=SecurableType.REGISTERED_MODEL,
+        full_name="prod.pricing.fare",
+        privileges=[Privilege.EXECUTE],
+        reason="The new booking page shows a price for the return flight.\nWe start on Monday.",
+    )
 
 
 def _models(ada) -> None:

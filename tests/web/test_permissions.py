@@ -116,7 +116,9 @@ def test_the_preview_says_what_is_wrong(sign_in, people, delay):
 
 
 def test_revoking_one_cell_or_all_with_undo(sign_in, people, delay):
-    give(people, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "reader", Privilege.APPLY_TAG, Privilege.EXECUTE)
+    give(
+        people, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "reader", Privilege.APPLY_TAG, Privilege.EXECUTE
+    )
     browser, who = sign_in("owner"), {"principal": "reader@example.com"}
     toast = toast_of(browser.post(f"{ON}/revoke", who | {"remove": "EXECUTE"}, **HTMX))
     assert held("reader") == {"APPLY_TAG"}
@@ -127,7 +129,9 @@ def test_revoking_one_cell_or_all_with_undo(sign_in, people, delay):
     assert "did not hold" in toast_of(browser.post(f"{ON}/revoke", who | {"remove": "EXECUTE"}, **HTMX))["text"]
 
 
-@pytest.mark.parametrize("changes", ["", "[]", "{}", "[1]", '[{"on": "x"}]', "null", '[{"on": "model", "name": "a"}]'])
+@pytest.mark.parametrize(
+    "changes", ["", "[]", "{}", "[1]", '[{"on": "x"}]', "null", '[{"on": "model", "name": "a"}]']
+)
 def test_changes_that_cannot_be_read_are_refused(sign_in, people, delay, changes):
     toast = toast_of(sign_in("owner").post("/permissions/change", {"changes": changes}, **HTMX))
     assert toast["kind"] == "error"
