@@ -72,7 +72,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "registry.web.context.shell",
             ],
-            "libraries": {"screens": "registry.web.template_tags", "lists": "registry.web.list_tags"},
+            "libraries": {
+                "screens": "registry.web.template_tags",
+                "lists": "registry.web.list_tags",
+                "versions": "registry.web.version_tags",
+            },
         },
     },
 ]

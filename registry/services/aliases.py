@@ -1,12 +1,13 @@
 """Aliases: names that point at one version, with a history that only grows."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from registry.errors import InvalidParameter, LimitExceeded, NotFound
+from registry.errors import Conflict, InvalidParameter, LimitExceeded, NotFound
 from registry.events import alias_moved, model_changed
 from registry.models import AliasMove, ModelAlias, ModelVersion, RegisteredModel, VersionStatus
 from registry.names import check_alias, check_version_number, lookup_key
@@ -94,6 +95,41 @@ def delete_alias(*, actor: Actor, name: object, alias: str) -> None:
         params={"alias": found.name},
         before={"version": before},
     )
+
+
+@audited
+def move_aliases(
+    *,
+    actor: Actor,
+    name: object,
+    moves: Mapping[str, int | None],
+    expected: Mapping[str, int | None] | None = None,
+) -> dict[str, int | None]:
+    """Set, move and take away several aliases of a model in one step; None takes an alias away.
+
+    `expected` tells where the caller saw aliases: when one has moved since, nothing is changed. Returns where each
+    alias was before, which given back as `moves` undoes the step.
+
+    Raises:
+        NotFound, AccessDenied, InvalidParameter, LimitExceeded: as `set_alias` and `delete_alias`.
+        Conflict: an alias is not where it was expected.
+    """
+    if not moves:
+        raise InvalidParameter("'moves' names no alias: say which alias goes to which version.", field="moves")
+    model = find_model_for(actor=actor, name=name, action=Action.SET_ALIAS, lock=True)
+    now = {alias.key: alias.version.version for alias in model.aliases.select_related("version")}
+    for alias, version in (expected or {}).items():
+        found = now.get(lookup_key(alias))
+        if found != version:
+            where = "is gone" if found is None else f"is on version {found}"
+            raise Conflict(f"@{alias} {where} now: it was changed meanwhile. Look at it again before you move it.")
+    # Those that go make room for those that come.
+    for alias, version in sorted(moves.items(), key=lambda move: move[1] is not None):
+        if version is None:
+            delete_alias(actor=actor, name=name, alias=alias)
+        else:
+            set_alias(actor=actor, name=name, alias=alias, version=version)
+    return {alias: now.get(lookup_key(alias)) for alias in moves}
 
 
 def note_move(

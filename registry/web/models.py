@@ -1,101 +1,133 @@
-"""The pages of a model and of a version."""
+"""The page of a model: what it is, its versions, where its aliases have been, what it came from, who did what."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from registry.models import ModelVersion
+from registry.errors import InvalidParameter
+from registry.models import RegisteredModel, VersionStatus
+from registry.privileges import Action
+from registry.services.access import allowed_actions
+from registry.services.activity import activity_of
 from registry.services.actors import Actor
-from registry.services.aliases import alias_history
-from registry.services.lineage import list_lineage
+from registry.services.alias_timelines import alias_timeline
+from registry.services.aliases import alias_at, alias_history
+from registry.services.lineage_graphs import model_graph
+from registry.services.model_details import model_storage
 from registry.services.model_versions import get_version, list_versions
 from registry.services.registered_models import browse_model
-from registry.services.version_files import list_version_files
-from registry.web.context import public_host
-from registry.web.explore import PAGE_SIZE, chosen_tab, crumbs_of
+from registry.services.version_comparison import MOST_VERSIONS
+from registry.services.version_lists import DEFAULT_ORDER, VersionFilter, filter_versions
+from registry.web.actions import name_of
+from registry.web.explore import PAGE_SIZE, object_context
+from registry.web.lineage_layout import lay_out
+from registry.web.model_edits import model_edits
 from registry.web.permissions import holders_of
 from registry.web.session import signed_in
-from registry.web.signatures import fields_of
-from registry.web.template_tags import object_url
+from registry.web.template_tags import champion
 
-MODEL_TABS = [("versions", "Versions"), ("aliases", "Alias history"), ("permissions", "Permissions")]
-VERSION_TABS = [
+_TABS = [
     ("overview", "Overview"),
-    ("signature", "Signature"),
-    ("files", "Files"),
-    ("environment", "Environment"),
+    ("versions", "Versions"),
+    ("aliases", "Aliases"),
     ("lineage", "Lineage"),
+    ("permissions", "Permissions"),
+    ("details", "Details"),
 ]
+_NEWEST = 5
 
 
 @require_safe
 @signed_in
 def model_page(request: HttpRequest, actor: Actor, catalog: str, schema: str, model: str) -> HttpResponseBase:
-    """A model: its description, and by tab its versions, where its aliases have been, who holds what on it."""
-    name = f"{catalog}.{schema}.{model}"
+    """A model, by tab."""
+    name = name_of(catalog, schema, model)
     view = browse_model(actor=actor, name=name)
     securable = view.model.securable
-    context = {
+    may = allowed_actions(actor=actor, securable=securable)
+    tabs = [*_TABS, ("activity", "Activity")] if Action.READ_GRANTS in may else _TABS
+    context = object_context(request, securable, tabs)
+    context |= {
         "model": view.model,
         "browse_only": view.browse_only,
-        "securable": securable,
-        "crumbs": crumbs_of(securable),
-        "object_tabs": MODEL_TABS,
-        "tab": chosen_tab(request, MODEL_TABS),
-        "host": public_host(request),
+        **model_edits(may, securable),
+        "alias_limit": settings.MAX_ALIASES_PER_MODEL,
     }
-    token = request.GET.get("page", "")
-    match context["tab"]:
-        case "permissions":
-            context["holders"] = holders_of(request, actor=actor, securable=securable)
-        case "aliases":
-            context["page"] = alias_history(actor=actor, name=name, max_results=PAGE_SIZE, page_token=token)
-        case _:
-            context["page"] = list_versions(actor=actor, name=name, max_results=PAGE_SIZE, page_token=token)
+    context |= _tab_context(request, actor, view.model, context["tab"])
     return render(request, "explore/model.html", context)
 
 
-@require_safe
-@signed_in
-def version_page(
-    request: HttpRequest, actor: Actor, catalog: str, schema: str, model: str, version: int
-) -> HttpResponseBase:
-    """A version, by tab: what it is, its signature, files, environment and lineage."""
-    name = f"{catalog}.{schema}.{model}"
-    found = get_version(actor=actor, name=name, version=version)
-    securable = found.model.securable
-    context: dict[str, Any] = {
-        "version": found,
-        "model": found.model,
-        "securable": securable,
-        "crumbs": [*crumbs_of(securable), (securable.name, object_url(securable))],
-        "object_tabs": VERSION_TABS,
-        "tab": chosen_tab(request, VERSION_TABS),
-        "host": public_host(request),
-        "uri": f"models:/{securable.full_name}/{found.version}",
-    }
-    context.update(_tab_context(request, actor, found, context["tab"]))
-    return render(request, "explore/version.html", context)
-
-
-def _tab_context(request: HttpRequest, actor: Actor, found: ModelVersion, tab: str) -> dict[str, Any]:
-    name = found.model.securable.full_name
+def _tab_context(request: HttpRequest, actor: Actor, model: RegisteredModel, tab: str) -> dict[str, Any]:
+    name, token = model.securable.full_name, request.GET.get("page", "")
     match tab:
-        case "files":
-            token = request.GET.get("page", "")
-            files = list_version_files(
-                actor=actor, name=name, version=found.version, max_results=PAGE_SIZE, page_token=token
-            )
-            return {"page": files}
-        case "signature":
-            parts = [("inputs", "Inputs"), ("outputs", "Outputs"), ("params", "Parameters")]
-            return {"parts": [(title, fields_of(found.signature.get(part))) for part, title in parts]}
+        case "versions":
+            return _versions(request, actor, name, token)
+        case "aliases":
+            return _aliases(request, actor, model, token)
         case "lineage":
-            edges = list_lineage(actor=actor, name=name, version=found.version)
-            upstream = [edge for edge in edges if edge.direction == "UPSTREAM"]
-            return {"upstream": upstream, "downstream": [edge for edge in edges if edge not in upstream]}
-        case "environment":
-            return {"requirements": found.requirements.splitlines()}
-    return {}
+            graph = model_graph(actor=actor, name=name)
+            return {"graph": graph, "picture": lay_out(graph)}
+        case "permissions":
+            return {"holders": holders_of(request, actor=actor, securable=model.securable)}
+        case "details":
+            return {"storage": model_storage(actor=actor, name=name)}
+        case "activity":
+            return {"page": activity_of(actor=actor, name=name, max_results=PAGE_SIZE, page_token=token)}
+    newest = list_versions(actor=actor, name=name, max_results=_NEWEST)
+    best = champion(model)
+    return {
+        "newest": newest.items,
+        "more_versions": bool(newest.next_page_token),
+        "best": get_version(actor=actor, name=name, version=best) if best else None,
+    }
+
+
+def _versions(request: HttpRequest, actor: Actor, name: str, token: str) -> dict[str, Any]:
+    wanted = VersionFilter(text=request.GET.get("q", "").strip(), status=request.GET.get("status", ""))
+    order = request.GET.get("order", "") or DEFAULT_ORDER
+    page = filter_versions(
+        actor=actor, name=name, wanted=wanted, order=order, max_results=PAGE_SIZE, page_token=token
+    )
+    return {
+        "page": page,
+        "wanted": wanted,
+        "order": order,
+        "statuses": [(status.value, status.label.partition(" ")[0]) for status in VersionStatus],
+        "most_compared": MOST_VERSIONS,
+        "compare_url": reverse("compare-versions", args=name.split(".")),
+        "move_url": reverse("alias-moves", args=name.split(".")),
+    }
+
+
+def _aliases(request: HttpRequest, actor: Actor, model: RegisteredModel, token: str) -> dict[str, Any]:
+    name, chosen = model.securable.full_name, request.GET.get("alias", "")
+    context: dict[str, Any] = {
+        "chosen": chosen,
+        "timeline": alias_timeline(actor=actor, name=name, alias=chosen),
+        "page": alias_history(actor=actor, name=name, alias=chosen, max_results=PAGE_SIZE, page_token=token),
+        "on_now": {alias.key: alias.version.version for alias in model.aliases.all()},
+        "move_url": reverse("alias-moves", args=name.split(".")),
+        "asked_alias": request.GET.get("who", "Champion"),
+        "asked_at": request.GET.get("at", ""),
+    }
+    if context["asked_at"]:
+        context |= _who_was(actor, name, context["asked_alias"], context["asked_at"])
+    return context
+
+
+def _who_was(actor: Actor, name: str, alias: str, text: str) -> dict[str, Any]:
+    """Which version an alias named at a moment, given in UTC as the browser's field writes it."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return {"asked_error": "This is no date and time: write it as 2026-03-31T12:00."}
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    try:
+        return {"asked_moment": at, "answer": alias_at(actor=actor, name=name, alias=alias, at=at)}
+    except InvalidParameter as error:
+        return {"asked_error": error.message}

@@ -2,9 +2,7 @@
 
 from django.urls import include, path
 
-from registry.web import explore, keyboard, models, palette, profile, sign_in, tree
-
-_MODEL = "explore/data/models/<str:catalog>/<str:schema>/<str:model>"
+from registry.web import explore, keyboard, palette, profile, sign_in, tree
 
 urlpatterns = [
     path("", explore.home, name="home"),
@@ -19,8 +17,8 @@ urlpatterns = [
     path("explore/tree", tree.catalogs, name="tree"),
     path("explore/tree/<str:catalog>", tree.schemas, name="tree-catalog"),
     path("explore/tree/<str:catalog>/<str:schema>", tree.objects, name="tree-schema"),
-    path(_MODEL, models.model_page, name="model"),
-    path(f"{_MODEL}/version/<int:version>", models.version_page, name="version"),
+    path("", include("registry.web.model_urls")),
     path("", include("registry.web.object_urls")),
+    path("", include("registry.web.experiment_urls")),
     path("", include("registry.web.permission_urls")),
 ]
