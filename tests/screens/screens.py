@@ -55,6 +55,31 @@ def granting(page: Page) -> None:
     page.get_by_text("Grant the way in").or_(page.get_by_text("also needs").first).first.wait_for()
 
 
+def through(*links: str) -> Callable[[Page], None]:
+    """Follows links of the page by their names."""
+
+    def opened(page: Page) -> None:
+        for name in links:
+            page.get_by_role("main").get_by_role("link", name=name, exact=True).first.click()
+            page.wait_for_load_state("networkidle")
+
+    return opened
+
+
+def copying(page: Page) -> None:
+    dialog("Copy this version")(page)
+    page.get_by_label("Destination").fill("dev.flights.delay")
+    page.get_by_label("Point an alias at the copy").fill("Champion")
+    page.get_by_text("Bytes to move").wait_for()
+
+
+def registering(page: Page) -> None:
+    through("/Shared/delay", "gradient-boosting-5")(page)
+    dialog("Register model")(page)
+    page.get_by_label("Destination").fill("prod.flights.delay")
+    page.get_by_text("Becomes").wait_for()
+
+
 SCREENS = [
     Screen("sign-in", "/sign-in", who=""),
     Screen("home", "/"),
@@ -64,6 +89,24 @@ SCREENS = [
     Screen("catalogs", "/explore/data"),
     Screen("catalog", "/explore/data/prod"),
     Screen("schema", "/explore/data/prod/flights"),
+    Screen("catalog-create", "/explore/data", who="rosa", before=dialog("Create catalog"), whole=False),
+    Screen("schema-create", "/explore/data/prod", before=dialog("Create schema"), whole=False),
+    Screen("schema-reader", "/explore/data/prod/flights", who="ben"),
+    Screen("schema-tables", "/explore/data/prod/flights?tab=tables"),
+    Screen("schema-details", "/explore/data/prod/flights?tab=details"),
+    Screen("schema-delete", "/explore/edit/schemas/prod.flights/delete"),
+    Screen("model-create", "/explore/data/prod/flights", before=dialog("Create model"), whole=False),
+    Screen("table", "/explore/data/prod/flights/departures"),
+    Screen("table-lineage", "/explore/data/prod/flights/departures?tab=lineage"),
+    Screen("copy", f"{MODEL}/version/5", before=copying, whole=False),
+    Screen("copy-refused", f"{MODEL}/version/5", who="ben", before=copying, whole=False),
+    Screen("experiments", "/experiments"),
+    Screen("experiments-empty", "/experiments?q=nothing-is-called-this"),
+    Screen("experiment", "/experiments", before=through("/Shared/delay")),
+    Screen("experiment-no-runs", "/experiments", before=through("/Shared/pricing")),
+    Screen("run", "/experiments", before=through("/Shared/delay", "gradient-boosting-5")),
+    Screen("run-metrics", "/experiments", before=through("/Shared/delay", "gradient-boosting-5", "Metrics")),
+    Screen("run-register", "/experiments", before=registering, whole=False),
     Screen("model", MODEL),
     Screen("version", f"{MODEL}/version/5"),
     Screen("model-not-found", MODEL, who="cleo"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from registry.models import ADMINS, LineageEdge, Membership, Principal, PrincipalKind, VersionStatus
+from registry.models import ADMINS, LineageEdge, Membership, Principal, PrincipalKind, Securable, VersionStatus
 from registry.privileges import Privilege, SecurableType
 from registry.services.access_requests import decline_request, request_access
 from registry.services.actors import load_actor
@@ -16,7 +16,8 @@ from registry.services.catalogs import create_catalog
 from registry.services.grants import Change, update_grants
 from registry.services.schemas import create_schema
 from registry.services.tables import NewTable, create_table
-from registry.services.tags import Tags, tag_version
+from registry.services.tags import Tags, tag_securable, tag_version
+from tests.screens import lab
 from tests.screens.password import PASSWORD
 from tests.web.factories import make_model, make_version
 
@@ -67,7 +68,11 @@ def build() -> None:
             comment="One row a departure",
         ),
     )
+    tag_securable(
+        actor=rosa, type_=SecurableType.CATALOG, full_name="prod", change=Tags(set={"environment": "production"})
+    )
     _models(ada)
+    lab.build(ada)
     _grant(rosa, SecurableType.CATALOG, "prod", "analysts", Privilege.USE_CATALOG, Privilege.USE_SCHEMA)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "analysts", Privilege.EXECUTE)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.pricing.fare", "ben@example.com", Privilege.BROWSE)
@@ -110,6 +115,7 @@ def _models(ada) -> None:
             direction="UPSTREAM",
             kind="TABLE",
             name="prod.flights.departures",
+            table=Securable.objects.get(key="departures"),
             recorded_by=ada.principal,
         )
     make_version(ada, delay, status=VersionStatus.PENDING_REGISTRATION)
