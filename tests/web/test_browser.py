@@ -1,18 +1,16 @@
 """The screens in a real browser: walked, watched for errors, measured at both widths."""
 
 import re
-import shutil
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from registry.services.aliases import set_alias
-from tests.web.conftest import PASSWORD
+from tests.web.conftest import PASSWORD, enter
 from tests.web.factories import make_model, make_schema, make_version
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 MODEL = "/explore/data/models/prod/flights/delay"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
 @pytest.fixture
@@ -30,40 +28,9 @@ def site(transactional_db, people, live_server):
 
 
 @pytest.fixture
-def open_page(site):
-    """Opens pages; at the end none of them may have logged an error or broken the security policy."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    complaints = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-
-        def heard(message):
-            # No tracking server runs here: its own pages, and the icon a browser asks for on them, are not ours.
-            foreign = re.search("/mlflow/|/favicon.ico", message.location["url"])
-            if message.type == "error" and not foreign:
-                complaints.append(message.text)
-
-        def opened(**options):
-            permissions = ["clipboard-read", "clipboard-write"]
-            context = browser.new_context(base_url=site, permissions=permissions, **options)
-            page = context.new_page()
-            page.on("console", heard)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            return page
-
-        yield opened
-        browser.close()
-    assert complaints == []
-
-
-def enter(page, path="/"):
-    page.goto(path)
-    page.get_by_label("Name").fill("admin@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
+def open_page(site, open_browser):
+    """Opens pages of the site."""
+    return open_browser
 
 
 def test_walking_from_the_door_to_a_version(open_page):
