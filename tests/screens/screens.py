@@ -80,6 +80,11 @@ def registering(page: Page) -> None:
     page.get_by_text("Becomes").wait_for()
 
 
+def describing(page: Page) -> None:
+    page.get_by_role("link", name="Change the description").click()
+    page.get_by_label("Preview").locator("strong").wait_for()
+
+
 SCREENS = [
     Screen("sign-in", "/sign-in", who=""),
     Screen("home", "/"),
@@ -108,7 +113,32 @@ SCREENS = [
     Screen("run-metrics", "/experiments", before=through("/Shared/delay", "gradient-boosting-5", "Metrics")),
     Screen("run-register", "/experiments", before=registering, whole=False),
     Screen("model", MODEL),
-    Screen("version", f"{MODEL}/version/5"),
+    Screen("model-versions", f"{MODEL}?tab=versions"),
+    Screen("model-versions-none", f"{MODEL}?tab=versions&q=nothing-like-it"),
+    Screen("model-aliases", f"{MODEL}?tab=aliases"),
+    Screen("model-lineage", f"{MODEL}?tab=lineage"),
+    Screen("model-details", f"{MODEL}?tab=details"),
+    Screen("model-activity", f"{MODEL}?tab=activity"),
+    Screen("model-reader", f"{MODEL}?tab=versions", who="ben"),
+    Screen("model-empty", "/explore/data/models/dev/flights/cancellations"),
+    Screen("model-describe", f"{MODEL}", before=describing, whole=False),
+    Screen("model-delete", f"{MODEL}/delete"),
+    Screen("alias-move", f"{MODEL}/aliases/Champion"),
+    Screen("compare", f"{MODEL}/compare?versions=4,5,9"),
+    Screen("version", f"{MODEL}/version/9"),
+    Screen("version-aliases", f"{MODEL}/version/9", before=dialog("Aliases"), whole=False),
+    Screen("version-pending", f"{MODEL}/version/7"),
+    Screen("version-failed", f"{MODEL}/version/8"),
+    Screen("version-signature", f"{MODEL}/version/9?tab=signature"),
+    Screen("version-files", f"{MODEL}/version/9?tab=files&folder=plots"),
+    Screen("version-picture", f"{MODEL}/version/9/view?path=plots/residuals.png"),
+    Screen("version-csv", f"{MODEL}/version/9?tab=files&folder=plots", before=dialog("importance.csv"), whole=False),
+    Screen("version-environment", f"{MODEL}/version/9?tab=environment"),
+    Screen("version-lineage", f"{MODEL}/version/9?tab=lineage"),
+    Screen("version-checks", f"{MODEL}/version/9?tab=checks"),
+    Screen("version-uses", f"{MODEL}/version/9?tab=uses"),
+    Screen("version-activity", f"{MODEL}/version/5?tab=activity"),
+    Screen("version-delete", f"{MODEL}/version/5/delete"),
     Screen("model-not-found", MODEL, who="cleo"),
     Screen("permissions-model", f"{MODEL}?tab=permissions"),
     Screen("permissions-catalog", "/explore/data/prod?tab=permissions", who="rosa"),

@@ -4,6 +4,7 @@
 """
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from registry.services.grants import Change, update_grants
 from registry.services.schemas import create_schema
 from registry.services.tables import NewTable, create_table
 from registry.services.tags import Tags, tag_securable, tag_version
-from tests.screens import lab
+from tests.screens import lab, versions
 from tests.screens.password import PASSWORD
 from tests.web.factories import make_model, make_version
 
@@ -72,6 +73,7 @@ def build() -> None:
         actor=rosa, type_=SecurableType.CATALOG, full_name="prod", change=Tags(set={"environment": "production"})
     )
     _models(ada)
+    versions.build(ada)
     lab.build(ada)
     _grant(rosa, SecurableType.CATALOG, "prod", "analysts", Privilege.USE_CATALOG, Privilege.USE_SCHEMA)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "analysts", Privilege.EXECUTE)
@@ -125,8 +127,11 @@ def _models(ada) -> None:
         status=VersionStatus.FAILED_REGISTRATION,
         status_message="MLmodel names no signature: log the model with an input_example.",
     )
-    for alias, number in [("Champion", 3), ("Champion", 4), ("Challenger", 5), ("Champion", 5), ("Challenger", 6)]:
-        set_alias(actor=ada, name="prod.flights.delay", alias=alias, version=number)
+    moves = [("Champion", 3), ("Champion", 4), ("Challenger", 5), ("Champion", 5), ("Challenger", 6)]
+    for days, (alias, number) in zip((21, 15, 11, 6, 2), moves, strict=True):
+        # The history of aliases keeps its times for ever: the clock is turned back while they are set.
+        with patch("django.utils.timezone.now", return_value=timezone.now() - timedelta(days=days)):
+            set_alias(actor=ada, name="prod.flights.delay", alias=alias, version=number)
     tag_version(actor=ada, name="prod.flights.delay", version=5, change=Tags(set={"validation_status": "approved"}))
     fare = make_model(ada, "prod.pricing.fare", comment="Suggests a fare for a route and a day.", versions=2)
     set_alias(actor=ada, name=fare.securable.full_name, alias="Champion", version=2)
