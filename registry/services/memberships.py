@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from django.db import connection
+from django.db.models import Count, Q
 
 from registry.errors import InvalidParameter
 from registry.models import ACCOUNT_USERS, Membership, Principal, PrincipalKind
+from registry.names import lookup_key
 from registry.services.actors import Actor
 from registry.services.audit import audited, audited_read
 from registry.services.directory import (
@@ -16,6 +18,7 @@ from registry.services.directory import (
     record_change,
     require_administrator,
 )
+from registry.services.paging import Page, fetch_page, page_size
 
 _ABOVE = """
 WITH RECURSIVE above(id) AS (
@@ -56,6 +59,47 @@ def list_groups(*, actor: Actor, members: Sequence[Principal]) -> dict[int, list
     for link in links:
         groups[link.member_id].append(link.group)
     return groups
+
+
+@audited_read
+def count_members(*, actor: Actor, groups: Sequence[Principal]) -> dict[int, int]:
+    """How many direct members some groups have, by the group's id. Three queries.
+
+    Raises:
+        AccessDenied: not a metastore admin.
+    """
+    require_administrator(actor)
+    links = Membership.objects.filter(group__in=groups).values("group_id")
+    return {row["group_id"]: row["members"] for row in links.annotate(members=Count("pk"))}
+
+
+@audited_read
+def page_members(
+    *, actor: Actor, group: Principal, text: str = "", max_results: int | None = None, page_token: str = ""
+) -> Page[Membership]:
+    """The direct members of a group by name, `text` in their name or display name. Three queries.
+
+    Raises:
+        AccessDenied: not a metastore admin.
+        InvalidParameter: a token of another list.
+    """
+    require_administrator(actor)
+    links = Membership.objects.filter(group=group).select_related("member")
+    if text:
+        links = links.filter(Q(member__key__contains=lookup_key(text)) | Q(member__display_name__icontains=text))
+    return fetch_page(
+        links,
+        order=["member__key"],
+        size=page_size(max_results),
+        token=page_token,
+        scope=f"members:{group.pk}:{text}",
+    )
+
+
+def list_own_groups(*, actor: Actor) -> list[Principal]:
+    """Every group that the actor belongs to, through other groups too, by name. One query."""
+    rows = Principal.objects.filter(pk__in=actor.principal_ids, kind=PrincipalKind.GROUP)
+    return list(rows.order_by("key"))
 
 
 @audited

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from registry.errors import AlreadyExists, Conflict, InvalidParameter
 from registry.models import Experiment, Operation, Principal, PrincipalKind, Securable, Webhook
@@ -168,13 +168,15 @@ def get_principal(*, actor: Actor, principal_id: object, kind: PrincipalKind | N
 
 @dataclass(frozen=True)
 class Filter:
-    """Which principals a list shows. `contains` looks into names and display names."""
+    """Which principals a list shows. `text` is looked for in names and in display names."""
 
     kind: PrincipalKind | None = None
     name: str = ""
     display_name: str = ""
     display_name_contains: str = ""
     name_contains: str = ""
+    text: str = ""
+    is_active: bool | None = None
 
 
 def _filtered(wanted: Filter) -> "QuerySet[Principal]":
@@ -189,6 +191,10 @@ def _filtered(wanted: Filter) -> "QuerySet[Principal]":
         rows = rows.filter(display_name__icontains=wanted.display_name_contains)
     if wanted.name_contains:
         rows = rows.filter(key__contains=lookup_key(wanted.name_contains))
+    if wanted.text:
+        rows = rows.filter(Q(key__contains=lookup_key(wanted.text)) | Q(display_name__icontains=wanted.text))
+    if wanted.is_active is not None:
+        rows = rows.filter(is_active=wanted.is_active)
     return rows
 
 

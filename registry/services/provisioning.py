@@ -8,6 +8,7 @@ from registry.errors import Conflict
 from registry.models import Principal, PrincipalKind
 from registry.services.actors import Actor
 from registry.services.audit import audited
+from registry.services.passwords import reset_password
 from registry.services.principals import (
     ProfileChanges,
     create_service_principal,
@@ -47,6 +48,25 @@ def provision(*, actor: Actor, new: NewAccount) -> Principal:
     if new.active:
         return made
     return update_principal(actor=actor, principal_id=made.pk, changes=ProfileChanges(is_active=False), kind=new.kind)
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A user just made, with a first password that cannot be had again."""
+
+    user: Principal
+    password: str
+
+
+@audited
+def enroll_user(*, actor: Actor, email: str, display_name: str = "") -> Enrolled:
+    """Make a user who can sign in with a first password, which must be replaced at the first sign-in.
+
+    Raises:
+        as `create_user`.
+    """
+    user = create_user(actor=actor, email=email, display_name=display_name)
+    return Enrolled(user, reset_password(actor=actor, principal_id=user.pk))
 
 
 @audited

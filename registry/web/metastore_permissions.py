@@ -10,7 +10,7 @@ from registry.web.permissions import holders_of
 from registry.web.session import signed_in
 from registry.web.settings_sections import Section, add_section, settings_context
 
-add_section(Section("Permissions", "/settings/permissions", "shield-check"))
+add_section(Section("Permissions", "/settings/permissions", "key", position=20))
 
 
 @require_safe

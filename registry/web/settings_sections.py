@@ -13,21 +13,23 @@ from registry.web.session import signed_in
 
 @dataclass(frozen=True)
 class Section:
-    """One entry of the navigation of Settings."""
+    """One entry of the navigation of Settings. Lower positions come first."""
 
     title: str
     url: str
     icon: str
     admins_only: bool = False
+    position: int = 50
 
 
 _sections: list[Section] = []
 
 
 def add_section(section: Section) -> None:
-    """Add an entry behind the others; apps and modules of pages call this when they load."""
+    """Add an entry at its position; apps and modules of pages call this when they load."""
     if section not in _sections:
         _sections.append(section)
+        _sections.sort(key=lambda one: one.position)
 
 
 def settings_context(request: HttpRequest, actor: Actor) -> dict[str, Any]:

@@ -21,4 +21,5 @@ urlpatterns = [
     path("", include("registry.web.object_urls")),
     path("", include("registry.web.experiment_urls")),
     path("", include("registry.web.permission_urls")),
+    path("", include("registry.web.people_urls")),
 ]

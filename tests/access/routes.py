@@ -30,6 +30,7 @@ SAMPLES = {
     "request_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "run_id": "a" * 32,
     "schema": "ml",
+    "secret_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "securable_type": "FUNCTION",
     "signed": "x",
     "statement_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
