@@ -76,6 +76,7 @@ TEMPLATES = [
                 "screens": "registry.web.template_tags",
                 "lists": "registry.web.list_tags",
                 "versions": "registry.web.version_tags",
+                "work": "registry.web.work_tags",
             },
         },
     },

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -388,15 +389,23 @@ def administered_by(actor: Actor, path: str) -> Q:
     Parents are not asked for: this is for records about a securable, not for acting on it. A metastore admin
     administers all: ask that first.
     """
-    levels = [path, f"{path}__parent", f"{path}__parent__parent"]
-    holding = (
-        Securable.objects.filter(
-            Q(owner__in=list(actor.principal_ids))
-            | Q(grants__principal__in=list(actor.principal_ids), grants__privilege=Privilege.MANAGE)
-        )
-        .exclude(type=SecurableType.METASTORE)
-        .values("pk")
+    return _at_or_below([path, f"{path}__parent", f"{path}__parent__parent"], _administering(actor))
+
+
+def administered_securables(actor: Actor) -> "QuerySet[Securable]":
+    """The securables below the metastore that the actor administers, by the rule of `administered_by`."""
+    return Securable.objects.filter(_at_or_below(["pk", "parent", "parent__parent"], _administering(actor)))
+
+
+def _administering(actor: Actor) -> "QuerySet[Securable, Any]":
+    holding = Securable.objects.filter(
+        Q(owner__in=list(actor.principal_ids))
+        | Q(grants__principal__in=list(actor.principal_ids), grants__privilege=Privilege.MANAGE)
     )
+    return holding.exclude(type=SecurableType.METASTORE).values("pk")
+
+
+def _at_or_below(levels: Iterable[str], holding: "QuerySet[Securable, Any]") -> Q:
     condition = Q()
     for prefix in levels:
         condition |= Q(**{f"{prefix}__in": holding})

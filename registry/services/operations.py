@@ -86,7 +86,7 @@ def _record(operation: Operation, *, actor: Actor, action: str, after: dict[str,
 
 def visible_operations(actor: Actor) -> "QuerySet[Operation]":
     """The operations that the actor may see, decided in SQL, with what every view of them shows."""
-    rows = Operation.objects.select_related("actor", "cancel_requested_by")
+    rows = Operation.objects.select_related("actor", "cancel_requested_by", "securable__parent__parent")
     if actor.is_metastore_admin:
         return rows
     return rows.filter(Q(actor=actor.principal) | administered_by(actor, "securable"))

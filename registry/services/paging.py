@@ -61,6 +61,23 @@ def fetch_page(queryset: "QuerySet[M]", *, order: Sequence[str], size: int, toke
     return Page(rows[:size], _encode([_value(last, name) for name in fields], scope=scope))
 
 
+def token_behind(value: int, *, scope: str) -> str:
+    """The token of a page that begins behind a row, for lists that are put together in Python."""
+    return _encode([value], scope=scope)
+
+
+def open_token(token: str, *, scope: str) -> int:
+    """What `token_behind` was given.
+
+    Raises:
+        InvalidParameter: a token that this list did not give out.
+    """
+    (value,) = _decode(token, scope=scope, length=1)
+    if not isinstance(value, int):
+        raise _unknown_token()
+    return value
+
+
 def _after(order: Sequence[str], values: Sequence[Any]) -> Q:
     """Rows behind the given one: the first field beyond, or equal and the next beyond, and so on."""
     condition, equal = Q(), Q()

@@ -13,10 +13,10 @@ from registry.errors import InvalidParameter
 from registry.models import RegisteredModel, VersionStatus
 from registry.privileges import Action
 from registry.services.access import allowed_actions
-from registry.services.activity import activity_of
 from registry.services.actors import Actor
 from registry.services.alias_timelines import alias_timeline
 from registry.services.aliases import alias_at, alias_history
+from registry.services.audit_trail import list_activity
 from registry.services.lineage_graphs import model_graph
 from registry.services.model_details import model_storage
 from registry.services.model_versions import get_version, list_versions
@@ -77,7 +77,8 @@ def _tab_context(request: HttpRequest, actor: Actor, model: RegisteredModel, tab
         case "details":
             return {"storage": model_storage(actor=actor, name=name)}
         case "activity":
-            return {"page": activity_of(actor=actor, name=name, max_results=PAGE_SIZE, page_token=token)}
+            page = list_activity(actor=actor, securable=model.securable, max_results=PAGE_SIZE, page_token=token)
+            return {"page": page}
     newest = list_versions(actor=actor, name=name, max_results=_NEWEST)
     best = champion(model)
     return {

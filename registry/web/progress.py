@@ -13,9 +13,8 @@ from registry.services.operations import retry_operation
 from registry.services.version_progress import progress_of
 from registry.web.actions import name_of, told_in_a_toast
 from registry.web.dialogs import done
+from registry.web.polling import next_wait
 from registry.web.session import signed_in
-
-FIRST_SECONDS, LONGEST_SECONDS = 1, 15
 
 
 @require_safe
@@ -33,12 +32,6 @@ def progress(
     compact = "compact" in request.GET
     context = {"progress": found, "wait": next_wait(request.GET.get("wait", "")), "compact": compact}
     return render(request, "explore/_progress.html", context)
-
-
-def next_wait(waited: str) -> int:
-    """Seconds until the page asks again, half as long again as it waited the last time."""
-    seconds = int(waited) if waited.isascii() and waited.isdigit() and len(waited) < 4 else 0
-    return min(max(seconds * 3 // 2 + 1, FIRST_SECONDS), LONGEST_SECONDS)
 
 
 @require_POST

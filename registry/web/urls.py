@@ -21,5 +21,6 @@ urlpatterns = [
     path("", include("registry.web.object_urls")),
     path("", include("registry.web.experiment_urls")),
     path("", include("registry.web.permission_urls")),
+    path("", include("registry.web.work_urls")),
     path("", include("registry.web.people_urls")),
 ]

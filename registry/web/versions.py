@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 from registry.models import ModelVersion, VersionStatus
 from registry.privileges import Action
 from registry.services.access import allowed_actions
-from registry.services.activity import activity_of
 from registry.services.actors import Actor
+from registry.services.audit_trail import list_activity
 from registry.services.lineage_graphs import version_graph
 from registry.services.model_versions import get_version
 from registry.services.signature_fields import fields_of
@@ -25,7 +25,7 @@ from registry.web.actions import name_of
 from registry.web.explore import PAGE_SIZE, object_context
 from registry.web.lineage_layout import lay_out
 from registry.web.model_edits import version_edits
-from registry.web.progress import FIRST_SECONDS
+from registry.web.polling import FIRST_SECONDS
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
 
@@ -86,8 +86,13 @@ def _tab_context(request: HttpRequest, actor: Actor, found: ModelVersion, tab: s
                 "copies": copies_of(actor=actor, name=name, version=number),
             }
         case "activity":
-            token = request.GET.get("page", "")
-            page = activity_of(actor=actor, name=name, version=number, max_results=PAGE_SIZE, page_token=token)
+            page = list_activity(
+                actor=actor,
+                securable=found.model.securable,
+                version=number,
+                max_results=PAGE_SIZE,
+                page_token=request.GET.get("page", ""),
+            )
             return {"page": page}
     return {}
 

@@ -1,0 +1,20 @@
+"""The addresses of operations, the bell, the audit trail and SQL."""
+
+from django.urls import path
+
+from registry.web import bell, operations
+
+_OPERATION = "operations/<uuid:operation_id>"
+
+urlpatterns = [
+    path("operations", operations.operations_page, name="operations"),
+    path(_OPERATION, operations.operation_page, name="operation"),
+    path(f"{_OPERATION}/live", operations.live, name="operation-live"),
+    path(f"{_OPERATION}/progress", operations.progress, name="operation-progress"),
+    path(f"{_OPERATION}/log", operations.log, name="operation-log"),
+    path(f"{_OPERATION}/cancel", operations.cancel, name="cancel-operation"),
+    path(f"{_OPERATION}/retry", operations.retry, name="retry-operation"),
+    path("bell", bell.panel, name="bell"),
+    path("bell/badge", bell.badge, name="bell-badge"),
+    path("bell/seen", bell.seen, name="bell-seen"),
+]
