@@ -1,11 +1,12 @@
-"""The addresses of users, groups and service principals under Settings."""
+"""The addresses of users, groups, service principals and governed tags under Settings."""
 
 from django.urls import path
 
-from registry.web import groups, people, service_principals, users
+from registry.web import governed_tags, groups, people, service_principals, users
 
 _ANY = "settings/principals/<int:principal_id>"
 _GROUP = "settings/groups/<int:principal_id>"
+_TAG = "settings/governed-tags/tag/<str:tag_key>"
 _SERVICE = "settings/service-principals/<int:principal_id>"
 
 urlpatterns = [
@@ -27,4 +28,11 @@ urlpatterns = [
     path(f"{_ANY}/active", people.set_active, name="principal-active"),
     path(f"{_ANY}/delete", people.delete, name="delete-principal"),
     path(f"{_ANY}/join", groups.join_group, name="join-group"),
+    path("settings/governed-tags", governed_tags.governed_tags, name="governed-tags"),
+    path("settings/governed-tags/new", governed_tags.new_governed_tag, name="new-governed-tag"),
+    path(_TAG, governed_tags.governed_tag, name="governed-tag"),
+    path(f"{_TAG}/edit", governed_tags.edit_governed_tag, name="edit-governed-tag"),
+    path(f"{_TAG}/delete", governed_tags.delete_governed_tag, name="delete-governed-tag"),
+    path(f"{_TAG}/roles/add", governed_tags.add_role, name="add-tag-role"),
+    path(f"{_TAG}/roles/remove", governed_tags.remove_role, name="remove-tag-role"),
 ]

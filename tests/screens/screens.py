@@ -48,6 +48,23 @@ def approving(page: Page) -> None:
     page.get_by_role("dialog").wait_for()
 
 
+def group(page: Page) -> None:
+    page.get_by_role("main").get_by_role("link", name="analysts").click()
+    page.get_by_role("heading", level=1, name="analysts").wait_for()
+
+
+def robot(page: Page) -> None:
+    page.get_by_role("main").get_by_role("link", name="nightly training").click()
+    page.get_by_role("heading", level=1, name="nightly training").wait_for()
+
+
+def secret(page: Page) -> None:
+    robot(page)
+    page.get_by_role("link", name="Create secret").click()
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    page.locator("#shown-once").wait_for()
+
+
 def granting(page: Page) -> None:
     dialog("Grant")(page)
     page.get_by_label("Who").fill("cleo@example.com")
@@ -152,4 +169,15 @@ SCREENS = [
     Screen("requests-empty", "/requests", who="cleo"),
     Screen("requests-new", "/requests/new?on=model&name=prod.pricing.fare", who="ben"),
     Screen("requests-approve", "/requests", before=approving, whole=False),
+    Screen("people-users", "/settings/users", who="rosa"),
+    Screen("people-new-user", "/settings/users", who="rosa", before=dialog("Create user"), whole=False),
+    Screen("people-groups", "/settings/groups", who="rosa"),
+    Screen("people-group", "/settings/groups", who="rosa", before=group),
+    Screen("people-own-groups", "/settings/groups", who="ben"),
+    Screen("people-robots", "/settings/service-principals", who="rosa"),
+    Screen("people-robot", "/settings/service-principals", who="rosa", before=robot),
+    Screen("people-secret", "/settings/service-principals", who="rosa", before=secret, whole=False),
+    Screen("people-forbidden", "/settings/users", who="cleo"),
+    Screen("governed-tags", "/settings/governed-tags", who="rosa"),
+    Screen("governed-tag", "/settings/governed-tags/tag/data_class", who="rosa"),
 ]

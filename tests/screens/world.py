@@ -15,8 +15,11 @@ from registry.services.actors import load_actor
 from registry.services.aliases import set_alias
 from registry.services.catalogs import create_catalog
 from registry.services.grants import Change, update_grants
+from registry.services.memberships import change_members
+from registry.services.principals import create_service_principal
 from registry.services.schemas import create_schema
 from registry.services.tables import NewTable, create_table
+from registry.services.tag_policies import create_policy
 from registry.services.tags import Tags, tag_securable, tag_version
 from tests.screens import lab, versions
 from tests.screens.password import PASSWORD
@@ -79,6 +82,14 @@ def build() -> None:
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "analysts", Privilege.EXECUTE)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.pricing.fare", "ben@example.com", Privilege.BROWSE)
     _requests(ada)
+    nightly = create_service_principal(actor=rosa, display_name="nightly training")
+    change_members(actor=rosa, group_id=analysts.pk, add=[nightly.pk])
+    create_policy(
+        actor=rosa,
+        key="data_class",
+        description="How sensitive the data is that a model was trained on.",
+        values=["public", "internal", "personal"],
+    )
 
 
 def _grant(actor, type_, name, principal, *privileges):
