@@ -14,7 +14,12 @@ def _flag(name: str, *, default: bool) -> bool:
     return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
 
 
+NUMBER_DEFAULTS: dict[str, int] = {}
+"""What each variable with a number is when the environment does not say: the screens show both."""
+
+
 def _number(name: str, default: int) -> int:
+    NUMBER_DEFAULTS[name] = default
     return int(os.environ.get(name, default))
 
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, http_date, parse_http_date_safe
 
+from registry.services.archives import Export
 from registry.services.file_locations import FileFacts
 from registry.services.files import OpenFile
 
@@ -29,6 +30,16 @@ def send_file(request: HttpRequest, opened: OpenFile) -> HttpResponseBase:
     if length != opened.facts.size:
         response.status_code = 206
         response["Content-Range"] = f"bytes {start}-{start + length - 1}/{opened.facts.size}"
+    return response
+
+
+def send_archive(export: Export) -> StreamingHttpResponse:
+    """An archive of models, as it is made."""
+    response = StreamingHttpResponse(export.pieces(), content_type="application/x-tar")
+    response["Content-Length"] = str(export.size)
+    response["Content-Disposition"] = 'attachment; filename="models.tar"'
+    response["Cache-Control"] = "private, no-store"
+    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.utils import timezone
 
 from registry.errors import InvalidParameter
@@ -20,7 +22,7 @@ from registry.models import (
 )
 from registry.names import lookup_key
 from registry.privileges import Action, SecurableType
-from registry.services.access import visible_to
+from registry.services.access import actionable_by, visible_to
 from registry.services.actors import Actor
 from registry.services.archive_format import (
     BLOBS,
@@ -66,6 +68,15 @@ class Export:
             yield from blob_store().open(blob.sha256, length=blob.size)
             yield padding(blob.size)
         yield end_matter()
+
+
+def exportable_models(*, actor: Actor, text: str = "", limit: int = 100) -> list[Securable]:
+    """Models that the actor may export, by name; with `text`, those with it in their full name. One query."""
+    rows = actionable_by(actor, Action.LOAD_VERSION, SecurableType.REGISTERED_MODEL)
+    if text:
+        full_key = Concat("parent__parent__key", Value("."), "parent__key", Value("."), "key")
+        rows = rows.annotate(full_key=full_key).filter(full_key__contains=lookup_key(text))
+    return list(rows.select_related("parent__parent").order_by("parent__parent__key", "parent__key", "key")[:limit])
 
 
 @audited

@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from registry.errors import AccessDenied, InvalidParameter, LimitExceeded
 from registry.models import Principal, Securable, Webhook, WebhookStatus
 from registry.names import lookup_key
 from registry.privileges import Action, SecurableType
-from registry.services.access import administered_by, require
+from registry.services.access import actionable_by, administered_by, require
 from registry.services.actors import Actor
 from registry.services.audit import HiddenFromActor, audited, audited_read, record
 from registry.services.delivery_http import check_receiver
@@ -219,19 +220,39 @@ def get_webhook(*, actor: Actor, webhook_id: object) -> Webhook:
 
 
 @audited_read
-def list_webhooks(*, actor: Actor, max_results: int | None = None, page_token: str = "") -> Page[Webhook]:
-    """The webhooks that the actor may see, newest first. One query.
+def list_webhooks(
+    *, actor: Actor, name_contains: str = "", max_results: int | None = None, page_token: str = ""
+) -> Page[Webhook]:
+    """The webhooks that the actor may see, newest first; with `name_contains`, some of them. One query.
 
     Raises:
         InvalidParameter: a token of another list.
     """
+    rows = visible_webhooks(actor)
     return fetch_page(
-        visible_webhooks(actor),
+        rows.filter(name__icontains=name_contains) if name_contains else rows,
         order=["-created_at", "-pk"],
         size=page_size(max_results),
         token=page_token,
-        scope="webhooks",
+        scope=f"webhooks:{name_contains}" if name_contains else "webhooks",
     )
+
+
+def webhook_places(*, actor: Actor, text: str = "", limit: int = 12) -> list[Securable]:
+    """Catalogs, schemas and models on which the actor may make webhooks, shortest names first. Three queries.
+
+    The last dotted part of `text` is part of the name, what stands before it begins the name of what is above.
+    """
+    *above, own = [lookup_key(part.strip()) for part in text.split(".")]
+    found: list[Securable] = []
+    for type_, parents in zip(SCOPES, ((), ("parent",), ("parent", "parent__parent")), strict=True):
+        if len(above) > len(parents):
+            continue
+        rows = actionable_by(actor, Action.MANAGE_WEBHOOKS, type_).filter(key__contains=own)
+        for path, part in zip(parents, reversed(above), strict=False):
+            rows = rows.filter(**{f"{path}__key__startswith": part})
+        found += rows.select_related("parent__parent").order_by(Length("key"), "key", "pk")[: limit - len(found)]
+    return found
 
 
 @audited

@@ -2,16 +2,13 @@
 
 from django.urls import include, path
 
-from registry.web import explore, keyboard, palette, profile, sign_in, tree
+from registry.web import explore, keyboard, palette, sign_in, tree
 
 urlpatterns = [
     path("", explore.home, name="home"),
     path("sign-in", sign_in.sign_in_page, name="sign-in"),
     path("sign-out", sign_in.sign_out, name="sign-out"),
-    path("profile", profile.profile_page, name="profile"),
     path("profile/password", sign_in.password_page, name="password"),
-    path("profile/tokens", profile.make_token, name="make-token"),
-    path("profile/tokens/<uuid:token_id>/revoke", profile.end_token, name="end-token"),
     path("search", palette.results, name="palette"),
     path("keys", keyboard.keys, name="keys"),
     path("explore/tree", tree.catalogs, name="tree"),
@@ -21,6 +18,7 @@ urlpatterns = [
     path("", include("registry.web.object_urls")),
     path("", include("registry.web.experiment_urls")),
     path("", include("registry.web.permission_urls")),
-    path("", include("registry.web.work_urls")),
+    path("", include("registry.web.settings_urls")),
     path("", include("registry.web.people_urls")),
+    path("", include("registry.web.work_urls")),
 ]

@@ -102,6 +102,21 @@ def describing(page: Page) -> None:
     page.get_by_label("Preview").locator("strong").wait_for()
 
 
+def follow(link: str) -> Callable[[Page], None]:
+    """Goes on to the page behind a link of that name."""
+
+    def followed(page: Page) -> None:
+        page.get_by_role("main").get_by_role("link", name=link).click()
+        page.get_by_role("heading", level=1, name=link).wait_for()
+
+    return followed
+
+
+def first_delivery(page: Page) -> None:
+    follow("nightly-tests")(page)
+    dialog("model_version_alias.created")(page)
+
+
 SCREENS = [
     Screen("sign-in", "/sign-in", who=""),
     Screen("home", "/"),
@@ -180,4 +195,17 @@ SCREENS = [
     Screen("people-forbidden", "/settings/users", who="cleo"),
     Screen("governed-tags", "/settings/governed-tags", who="rosa"),
     Screen("governed-tag", "/settings/governed-tags/tag/data_class", who="rosa"),
+    Screen("settings-profile", "/profile"),
+    Screen("settings-tokens", "/profile/tokens"),
+    Screen("settings-webhooks", "/settings/webhooks", who="rosa"),
+    Screen("settings-webhooks-empty", "/settings/webhooks", who="cleo"),
+    Screen("settings-webhook", "/settings/webhooks", who="rosa", before=follow("nightly-tests")),
+    Screen("settings-webhook-new", "/settings/webhooks", who="rosa", before=dialog("New webhook"), whole=False),
+    Screen("settings-delivery", "/settings/webhooks", who="rosa", before=first_delivery, whole=False),
+    Screen("settings-destinations", "/settings/destinations", who="rosa"),
+    Screen("settings-destination", "/settings/destinations", who="rosa", before=follow("Model team")),
+    Screen("settings-moving", "/settings/moving", who="rosa"),
+    Screen("settings-moving-import", "/settings/moving", who="rosa", before=dialog("Import from"), whole=False),
+    Screen("settings-limits", "/settings/limits"),
+    Screen("settings-about", "/settings/about", who="rosa"),
 ]

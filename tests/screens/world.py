@@ -21,7 +21,7 @@ from registry.services.schemas import create_schema
 from registry.services.tables import NewTable, create_table
 from registry.services.tag_policies import create_policy
 from registry.services.tags import Tags, tag_securable, tag_version
-from tests.screens import lab, versions
+from tests.screens import deliveries, lab, versions
 from tests.screens.password import PASSWORD
 from tests.web.factories import make_model, make_version
 
@@ -82,6 +82,7 @@ def build() -> None:
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "analysts", Privilege.EXECUTE)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.pricing.fare", "ben@example.com", Privilege.BROWSE)
     _requests(ada)
+    deliveries.build(rosa)
     nightly = create_service_principal(actor=rosa, display_name="nightly training")
     change_members(actor=rosa, group_id=analysts.pk, add=[nightly.pk])
     create_policy(

@@ -90,14 +90,14 @@ def test_the_theme_follows_the_system_until_it_is_chosen(open_page):
 
 def test_a_new_token_is_copied_and_gone_after_a_visit(open_page):
     page = open_page()
-    enter(page, "/profile")
+    enter(page, "/profile/tokens")
     page.get_by_label("What it is for").fill("laptop")
     page.get_by_role("button", name="Create token").click()
     value = page.locator("#new-token").text_content()
     page.get_by_role("button", name="Copy token").click()
     expect(page.get_by_role("status").last).to_contain_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == value
-    page.goto("/profile")
+    page.goto("/profile/tokens")
     expect(page.locator("#new-token")).to_have_count(0)
     page.get_by_role("button", name=re.compile("^Revoke")).click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()

@@ -3,6 +3,7 @@
 import re
 
 from registry.models import ApiToken
+from registry.services.workspace_settings import update_settings
 
 
 def test_a_token_is_shown_once_with_the_viewers_own_host(sign_in):
@@ -12,7 +13,7 @@ def test_a_token_is_shown_once_with_the_viewers_own_host(sign_in):
     value = re.search(r'id="new-token">(mk[0-9a-f]{64})<', text).group(1)
     assert "export DATABRICKS_HOST=http://keep.example:8443" in text
     assert f"export DATABRICKS_TOKEN={value}" in text
-    later = browser.get("/profile").content.decode()
+    later = browser.get("/profile/tokens").content.decode()
     assert value not in later
     assert "laptop" in later
 
@@ -47,3 +48,33 @@ def test_the_display_name_is_ones_own_to_change(sign_in, people):
     assert "Rita &lt;b&gt;Reader&lt;/b&gt;" in text
     assert "<b>Reader" not in text
     assert browser.post("/profile", {"display_name": "x" * 300}).status_code == 400
+
+
+def test_tokens_are_described_anew_and_only_ones_own(sign_in):
+    browser = sign_in("reader")
+    browser.post("/profile/tokens", {"days": "30", "comment": "laptop"})
+    token = ApiToken.objects.get()
+    assert "laptop" in browser.get(f"/profile/tokens/{token.pk}/comment").content.decode()
+    assert browser.post(f"/profile/tokens/{token.pk}/comment", {"comment": "<i>CI</i>"}).status_code == 302
+    assert "&lt;i&gt;CI&lt;/i&gt;" in browser.get("/profile/tokens").content.decode()
+    assert sign_in("owner").get(f"/profile/tokens/{token.pk}/comment").status_code == 404
+
+
+def test_lifetimes_keep_to_the_rules_of_the_workspace(sign_in, people):
+    browser = sign_in("reader")
+    update_settings(actor=people.metastore_admin, values={"maxTokenLifetimeDays": "45"})
+    text = browser.get("/profile/tokens").content.decode()
+    assert "45 days" in text
+    assert "1 year" not in text
+    assert "No end" not in text
+    update_settings(actor=people.metastore_admin, values={"enableTokensConfig": "false"})
+    assert "switched personal access tokens off" in browser.get("/profile/tokens").content.decode()
+    assert browser.post("/profile/tokens", {"days": "30"}).status_code == 403
+
+
+def test_the_theme_is_kept_in_the_browser(sign_in):
+    browser = sign_in("reader")
+    browser.post("/profile/theme", {"theme": "dark"})
+    assert 'data-theme="dark"' in browser.get("/profile").content.decode()
+    browser.post("/profile/theme", {"theme": "javascript:"})
+    assert "data-theme=" not in browser.get("/profile").content.decode()

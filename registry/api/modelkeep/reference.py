@@ -182,7 +182,14 @@ DIALECT = Dialect(
                 query={"models": noted(TEXT, "Full names with commas.")},
                 needs=("models",),
                 answer_type="application/x-tar",
-            )
+            ),
+            "POST": Call(
+                "import_archive",
+                fields({"report": ANYTHING}),
+                query={"into": noted(TEXT, "A schema as catalog.schema; empty: the names of the archive.")},
+                body=BYTES,
+                body_type="application/x-tar",
+            ),
         },
         f"{_MK}/explain": {
             "GET": Call(
