@@ -17,22 +17,36 @@ _MAKING = {
     SecurableType.SCHEMA: Action.CREATE_MODEL,
     SecurableType.REGISTERED_MODEL: Action.CREATE_VERSION,
 }
+_PATHS = {
+    SecurableType.CATALOG: ("key",),
+    SecurableType.SCHEMA: ("parent__key", "key"),
+    SecurableType.REGISTERED_MODEL: ("parent__parent__key", "parent__key", "key"),
+}
+"""Names from the catalog down to the row's own."""
 
 
 def places_to_create(*, actor: Actor, type_: SecurableType, text: str = "", limit: int = MOST) -> list[Securable]:
     """Securables of a type in which the actor may make the next thing, best match first.
 
-    Each dotted part of `text` is part of the name at its level, the last one of the row's own. At most two queries.
+    The dotted parts of `text` are parts of names on levels next to each other, wherever they begin: `lab.fl` finds
+    the schema `lab.flights` and all models in it. One query.
     """
-    rows = actionable_by(actor, _MAKING[type_], type_)
     parts = [lookup_key(part.strip()) for part in text.split(".")]
-    paths = ("parent__parent__key", "parent__key", "key")[-len(parts) :]
+    paths = _PATHS[type_]
+    condition = Q()
+    for first in range(len(paths) - len(parts) + 1):
+        condition |= _matching(paths[first:], parts)
     if len(parts) > len(paths):
         return []
+    rows = actionable_by(actor, _MAKING[type_], type_).filter(condition)
+    return list(_best_first(rows, parts).select_related("owner", "parent__parent")[:limit])
+
+
+def _matching(paths: Sequence[str], parts: Sequence[str]) -> Q:
     condition = Q()
-    for path, part in zip(paths, parts, strict=True):
-        condition &= Q(**{f"{path}__contains": part}) if part else Q()
-    return list(_best_first(rows.filter(condition), parts).select_related("owner", "parent__parent")[:limit])
+    for path, part in zip(paths, parts, strict=False):
+        condition &= Q(**{f"{path}__contains": part}) if part else Q(pk__isnull=False)
+    return condition
 
 
 def _best_first(rows: "QuerySet[Securable]", parts: Sequence[str]) -> "QuerySet[Securable]":

@@ -21,6 +21,7 @@ from registry.web.template_tags import version_url
 
 _MODELS = "models:/"
 _MANY = 8
+_DOTS = 2
 
 
 class CopyForm(Form):
@@ -150,14 +151,19 @@ def destinations(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     text = request.GET.get("q", "").strip()
     models = places_to_create(actor=actor, type_=SecurableType.REGISTERED_MODEL, text=text, limit=_MANY)
     options = [{"value": row.full_name, "label": row.full_name, "icon": "cube", "note": ""} for row in models]
-    place, _, new_name = text.rpartition(".")
-    known = {row.full_name.lower() for row in models}
-    for schema in places_to_create(actor=actor, type_=SecurableType.SCHEMA, text=place or text, limit=_MANY):
-        if place and new_name:
-            value, label = f"{schema.full_name}.{new_name}", f"{schema.full_name}.{new_name}"
-        else:
-            value, label = f"{schema.full_name}.", f"{schema.full_name}.…"
-        if value.lower() not in known:
-            options.append({"value": value, "label": label, "icon": "plus", "note": "new model"})
+    options += _new_models(actor, text, known={row.full_name.lower() for row in models})
     empty = "No model or schema to which you may write has that in its name."
     return render(request, "parts/_picker_options.html", {"options": options, "empty": empty})
+
+
+def _new_models(actor: Actor, text: str, known: set[str]) -> list[dict[str, str]]:
+    """A model of the name that was typed, or the schemas in which one may be made while the name is not whole."""
+    whole = text.count(".") == _DOTS
+    place, _, name = text.rpartition(".") if whole else (text, "", "")
+    found = places_to_create(actor=actor, type_=SecurableType.SCHEMA, text=place, limit=_MANY)
+    options = [(f"{schema.full_name}.{name}", name) for schema in found]
+    return [
+        {"value": value, "label": value if named else f"{value}…", "icon": "plus", "note": "new model"}
+        for value, named in options
+        if value.lower() not in known
+    ]

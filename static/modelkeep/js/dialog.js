@@ -16,6 +16,14 @@
     focusFirst();
   });
 
+  // A plan that names something missing keeps its form from being sent; the reason stands in it.
+  document.addEventListener("htmx:afterSettle", () => {
+    document.querySelectorAll("form:has(.plan)").forEach((form) => {
+      const missing = form.querySelector(".plan .need-missing, .plan .alert-bad");
+      form.querySelector("[type=submit]").disabled = Boolean(missing);
+    });
+  });
+
   document.addEventListener("dialog-done", () => dialog.close());
 
   dialog.addEventListener("close", () => body.replaceChildren());

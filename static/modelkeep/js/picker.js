@@ -55,7 +55,9 @@
     list.innerHTML = rows;
     const options = optionsOf(list);
     options.forEach((option, index) => { option.id = `${list.id}-${index}`; });
-    list.hidden = !list.childElementCount;
+    list.style.top = `${input.offsetTop + input.offsetHeight}px`;
+    const settled = options.length === 1 && options[0].dataset.value === input.value;
+    list.hidden = settled || !list.childElementCount;
     input.setAttribute("aria-expanded", String(!list.hidden));
   };
 
