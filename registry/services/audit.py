@@ -31,6 +31,7 @@ CHAINS = 8
 _LOCK_CLASS = 7_312_001
 _GENESIS = "0" * 64
 _MAX_USER_AGENT = 512
+_TELL_EVERY = 5000
 
 
 class HiddenFromActor(NotFound):
@@ -245,8 +246,18 @@ class ChainFault:
     problem: str
 
 
-def verify_chains() -> tuple[int, list[ChainFault], dict[int, str]]:
-    """Walk every chain from its first row.
+def missing_heads(expected: Iterable[tuple[int, str]]) -> list[ChainFault]:
+    """The chains that no longer hold a row that was once their last; rows may have followed. A query a chain."""
+    problem = "the row with hash {}, once its last, is gone: the trail was cut at its end"
+    return [
+        ChainFault(chain, 0, problem.format(hash_))
+        for chain, hash_ in expected
+        if not AuditEvent.objects.filter(chain=chain, hash=hash_).exists()
+    ]
+
+
+def verify_chains(*, progress: Callable[[int], None] | None = None) -> tuple[int, list[ChainFault], dict[int, str]]:
+    """Walk every chain from its first row. `progress` is told now and then how many rows were read.
 
     Returns the number of rows read, the faults found, and the last hash of each chain: keep these elsewhere to notice
     a trail that was cut at its end. Streams the table; memory does not grow with it.
@@ -257,6 +268,8 @@ def verify_chains() -> tuple[int, list[ChainFault], dict[int, str]]:
     count = 0
     for event in AuditEvent.objects.order_by("chain", "sequence").iterator(chunk_size=2000):
         count += 1
+        if progress is not None and count % _TELL_EVERY == 0:
+            progress(count)
         expected = expected_sequence.get(event.chain, 0) + 1
         if event.sequence != expected:
             faults.append(ChainFault(event.chain, expected, f"rows {expected} to {event.sequence - 1} are missing"))

@@ -85,7 +85,9 @@ def _scopes(actor: Actor) -> list[Q]:
     if actor.is_metastore_admin:
         return [Q()]
     own = Q(actor_id=actor.principal.pk)
-    administered = administered_securables(actor).annotate(text=Cast("pk", TextField())).values_list("text", flat=True)
+    administered = (
+        administered_securables(actor).annotate(text=Cast("pk", TextField())).values_list("text", flat=True)
+    )
     ids = list(administered[: _MOST_IDS + 1])
     if not ids:
         return [own]

@@ -10,7 +10,7 @@ from typing import Any
 from registry.errors import InvalidState, NotFound
 from registry.models import ModelVersion, Operation, VersionStatus
 from registry.privileges import Action
-from registry.services import imports  # noqa: F401  (registers its kind)
+from registry.services import audit_verification, imports  # noqa: F401  (register their kinds)
 from registry.services.access import require
 from registry.services.actors import Actor, system_actor
 from registry.services.artifacts import copy_manifest, ingest_tree

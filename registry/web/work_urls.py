@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.web import bell, operations
+from registry.web import audit, bell, operations
 
 _OPERATION = "operations/<uuid:operation_id>"
 
@@ -14,6 +14,10 @@ urlpatterns = [
     path(f"{_OPERATION}/log", operations.log, name="operation-log"),
     path(f"{_OPERATION}/cancel", operations.cancel, name="cancel-operation"),
     path(f"{_OPERATION}/retry", operations.retry, name="retry-operation"),
+    path("audit", audit.audit_page, name="audit"),
+    path("audit/export", audit.export, name="audit-export"),
+    path("audit/verify", audit.verify, name="verify-audit"),
+    path("audit/events/<uuid:event_id>", audit.event, name="audit-event"),
     path("bell", bell.panel, name="bell"),
     path("bell/badge", bell.badge, name="bell-badge"),
     path("bell/seen", bell.seen, name="bell-seen"),

@@ -4,8 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from registry.models import AuditEvent
-from registry.services.audit import CHAINS, ChainFault, verify_chains
+from registry.services.audit import CHAINS, missing_heads, verify_chains
 
 
 class Command(BaseCommand):
@@ -30,7 +29,7 @@ class Command(BaseCommand):
         """Check, print, and fail on any fault."""
         expected = [_parse(text) for text in expect_head]
         count, faults, heads = verify_chains()
-        faults += [_cut(chain, hash_) for chain, hash_ in expected if not _holds(chain, hash_)]
+        faults += missing_heads(expected)
         self.stdout.write(f"{count} rows read in {len(heads)} chains")
         for chain, hash_ in sorted(heads.items()):
             self.stdout.write(f"head {chain}:{hash_}")
@@ -46,12 +45,3 @@ def _parse(text: str) -> tuple[int, str]:
     if not chain.isdecimal() or int(chain) >= CHAINS or len(hash_) != 64:
         raise CommandError(f"'--expect-head {text}': write it as an earlier run printed it, CHAIN:HASH.")
     return int(chain), hash_.lower()
-
-
-def _holds(chain: int, hash_: str) -> bool:
-    """Whether the chain still holds the row that was its last; rows may have followed."""
-    return AuditEvent.objects.filter(chain=chain, hash=hash_).exists()
-
-
-def _cut(chain: int, hash_: str) -> ChainFault:
-    return ChainFault(chain, 0, f"the row with hash {hash_}, once its last, is gone: the trail was cut at its end")
