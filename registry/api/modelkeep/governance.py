@@ -33,6 +33,7 @@ class Explain(APIView):
                 "securable_type": ground.securable.type,
                 "securable": ground.securable.full_name,
                 "through": ground.through,
+                "counts": ground.counts,
             }
             for ground in found.grounds
         ]

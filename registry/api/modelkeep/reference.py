@@ -85,7 +85,7 @@ _COPY_PLAN = fields(
         "blockers": listed(TEXT),
     }
 )
-_GROUND = fields({"right": TEXT, "securable_type": TEXT, "securable": TEXT, "through": TEXT})
+_GROUND = fields({"right": TEXT, "securable_type": TEXT, "securable": TEXT, "through": TEXT, "counts": FLAG})
 _EDGE = fields({"direction": TEXT, "kind": TEXT, "name": TEXT, "details": ANYTHING, "table_id": nullable(ID)})
 _MOVE = fields(
     {
