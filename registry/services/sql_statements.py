@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from registry.errors import (
@@ -30,6 +30,7 @@ from registry.errors import (
 from registry.models import SqlStatement, StatementState
 from registry.services.actors import Actor
 from registry.services.audit import audited, record
+from registry.services.paging import Page, fetch_page, page_size
 from registry.services.sql_governance import Defaults, Rows, run_governance
 from registry.services.sql_jobs import lost_after_seconds, result_folder
 from registry.services.sql_queries import Run
@@ -297,9 +298,19 @@ def get_statement(*, actor: Actor, statement_id: object) -> SqlStatement:
     return _own(actor, statement_id)
 
 
-def list_statements(*, actor: Actor, most: int = 100) -> "QuerySet[SqlStatement]":
-    """The actor's own statements, newest first. One query."""
-    return SqlStatement.objects.filter(actor=actor.principal).order_by("-submitted_at")[: max(1, min(most, 1000))]
+def list_statements(*, actor: Actor, max_results: int | None = None, page_token: str = "") -> Page[SqlStatement]:
+    """The actor's own statements, newest first. One query.
+
+    Raises:
+        InvalidParameter: a token of another list.
+    """
+    return fetch_page(
+        SqlStatement.objects.filter(actor=actor.principal),
+        order=["-submitted_at", "-pk"],
+        size=page_size(max_results),
+        token=page_token,
+        scope="sql-statements",
+    )
 
 
 def cancel_statement(*, actor: Actor, statement_id: object) -> None:
@@ -335,6 +346,39 @@ def read_rows(*, actor: Actor, statement_id: object, index: int) -> list[list[st
     """One chunk of a result in JSON_ARRAY format, as rows. Raises as `read_chunk`."""
     rows: list[list[str | None]] = json.loads(read_chunk(actor=actor, statement_id=statement_id, index=index))
     return rows
+
+
+def read_window(*, actor: Actor, statement_id: object, first: int, most: int) -> list[list[str | None]]:
+    """Some rows of a result in JSON_ARRAY format, from the row `first` on. Raises as `read_chunk`."""
+    chunks = _own(actor, statement_id).manifest.get("chunks", [])
+    rows: list[list[str | None]] = []
+    for index, chunk in enumerate(chunks):
+        begin, end = chunk["row_offset"], chunk["row_offset"] + chunk["row_count"]
+        if end > first and begin < first + most:
+            found = read_rows(actor=actor, statement_id=statement_id, index=index)
+            rows += found[max(first - begin, 0) : first + most - begin]
+    return rows
+
+
+def walk_rows(*, actor: Actor, statement_id: object) -> Iterator[list[str | None]]:
+    """Every row of a result in JSON_ARRAY format; one chunk is in memory at a time.
+
+    What `read_chunk` refuses is raised here, before the first row.
+    """
+    statement = _own(actor, statement_id)
+    count = len(statement.manifest.get("chunks", []))
+    if not count and statement.state != StatementState.SUCCEEDED:
+        raise InvalidState(f"Statement '{statement_id}' is {statement.state}: it has no result to read.")
+    first = read_rows(actor=actor, statement_id=statement_id, index=0) if count else []
+    return _walk_rows(actor, statement_id, first, count)
+
+
+def _walk_rows(
+    actor: Actor, statement_id: object, first: list[list[str | None]], count: int
+) -> Iterator[list[str | None]]:
+    yield from first
+    for index in range(1, count):
+        yield from read_rows(actor=actor, statement_id=statement_id, index=index)
 
 
 def sweep_statements(*, now: datetime | None = None) -> int:

@@ -23,6 +23,7 @@ from registry.services.operations import OPEN
 from registry.services.securables import metastore
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import Form, dialog, done
+from registry.web.files_out import Line, safe_cell
 from registry.web.pickers import PickerInput
 from registry.web.rights_in_words import NOUNS
 from registry.web.session import signed_in
@@ -33,7 +34,6 @@ _COLUMNS = (
     "event_id at service_name action decision actor securable_type securable_id securable_name params before after "
     "message request_id source_ip user_agent chain sequence hash"
 ).split()
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class FilterForm(Form):
@@ -127,18 +127,11 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     return response
 
 
-class _Line:
-    """What a CSV writer writes to: hands each line on."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def _csv_lines(events: Iterator[AuditEvent]) -> Iterator[str]:
-    writer = csv.writer(_Line())
+    writer = csv.writer(Line())
     yield writer.writerow(_COLUMNS)
     for found in events:
-        yield writer.writerow([_cell(value) for value in _facts(found).values()])
+        yield writer.writerow([safe_cell(value) for value in _facts(found).values()])
 
 
 def _json_lines(events: Iterator[AuditEvent]) -> Iterator[str]:
@@ -149,13 +142,6 @@ def _json_lines(events: Iterator[AuditEvent]) -> Iterator[str]:
 def _facts(found: AuditEvent) -> dict[str, Any]:
     facts = {name: getattr(found, name) for name in _COLUMNS}
     return facts | {"event_id": str(found.event_id), "at": found.at.astimezone(UTC).isoformat()}
-
-
-def _cell(value: Any) -> Any:
-    """A value for a spreadsheet: what others chose must not be run there as a formula."""
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 @require_POST

@@ -142,20 +142,20 @@ def log(request: HttpRequest, actor: Actor, operation_id: UUID) -> HttpResponseB
 @signed_in
 def cancel(request: HttpRequest, actor: Actor, operation_id: UUID) -> HttpResponseBase:
     """Stop an operation, after having asked."""
-    operation = get_operation(actor=actor, operation_id=operation_id)
+    operation, page = get_operation(actor=actor, operation_id=operation_id), _page(operation_id)
     form = Form(request.POST if request.method == "POST" else None)
     if form.is_valid():
         with refusals_on(form):
             found = request_cancel(actor=actor, operation_id=operation_id)
             word = "Canceled." if found.state == OperationState.CANCELED else "Asked to stop."
-            return done(request, to="" if request.htmx else _page(operation_id), toast=word)  # type: ignore[attr-defined]
+            return done(request, to="" if getattr(request, "htmx", None) else page, toast=word)
     return dialog(
         request,
         title=f"Cancel: {title_of(operation)}",
         form=form,
         submit="Stop it",
         danger=True,
-        intro=f"{operation.subject}: what it has done so far is undone or left incomplete. It can be asked for again.",
+        intro=f"{operation.subject}: what it has done so far is undone or left incomplete.",
     )
 
 

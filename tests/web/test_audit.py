@@ -196,5 +196,5 @@ def test_a_trail_that_was_cut_since_the_last_check_is_found(sign_in, people, wor
 def test_activity_is_for_who_administers_the_object(people, world):
     events = list_activity(actor=people.owner, securable=world.securable).items
     assert {event.securable_name for event in events} == {"prod.ml.ranker"}
-    with pytest.raises(Exception, match="lacks|does not exist"):
+    with pytest.raises(Exception, match=r"lacks|does not exist"):
         list_activity(actor=people.reader, securable=world.securable)
