@@ -11,7 +11,7 @@ from registry.services.catalogs import get_catalog, list_catalogs
 from registry.services.schemas import list_schemas
 from registry.services.securables import metastore
 from registry.web.explore import PAGE_SIZE, list_context, object_context
-from registry.web.objects import edit_context
+from registry.web.objects import activity_page, activity_tab, edit_context
 from registry.web.permissions import holders_of
 from registry.web.session import signed_in
 
@@ -39,10 +39,13 @@ def catalogs(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 def catalog_page(request: HttpRequest, actor: Actor, catalog: str) -> HttpResponseBase:
     """A catalog: its schemas, what is known of it, or who holds what on it."""
     found = get_catalog(actor=actor, name=catalog)
-    context = {**object_context(request, found, TABS), **edit_context(actor, found)}
+    edits = edit_context(actor, found)
+    context = {**object_context(request, found, [*TABS, *activity_tab(edits)]), **edits}
     match context["tab"]:
         case "permissions":
             context["holders"] = holders_of(request, actor=actor, securable=found)
+        case "activity":
+            context["page"] = activity_page(request, actor, found)
         case "schemas":
             context |= list_context(request)
             context["page"] = list_schemas(

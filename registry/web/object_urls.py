@@ -11,6 +11,7 @@ urlpatterns = [
     path("explore/data/<str:catalog>", catalogs.catalog_page, name="catalog"),
     path("explore/data/<str:catalog>/<str:schema>", schemas.schema_page, name="schema"),
     path("explore/data/<str:catalog>/<str:schema>/<str:table>", tables.table_page, name="table"),
+    path("explore/sample/<str:catalog>/<str:schema>/<str:table>", tables.table_sample, name="table-sample"),
     path("explore/new/catalog", creation.new_catalog, name="new-catalog"),
     path("explore/new/schema", creation.new_schema, name="new-schema"),
     path("explore/new/model", creation.new_model, name="new-model"),

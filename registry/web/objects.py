@@ -1,6 +1,6 @@
 """What one does to a catalog, a schema or a table from its page: describe, tag, rename, delete."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from registry.errors import NotFound
-from registry.models import Securable
+from registry.models import AuditEvent, Securable
 from registry.privileges import Action, SecurableType
 from registry.services.access import allowed_actions
 from registry.services.actors import Actor
+from registry.services.audit_trail import list_activity
 from registry.services.catalogs import delete_catalog, get_catalog, update_catalog
 from registry.services.container_deletion import ContainerDeletion, plan_container_deletion
+from registry.services.paging import Page
 from registry.services.schemas import delete_schema, get_schema, update_schema
 from registry.services.securables import Changes
 from registry.services.tables import delete_table, get_table, update_table
@@ -23,6 +25,7 @@ from registry.services.tags import Tags, tag_action, tag_securable
 from registry.web.actions import told_in_a_toast
 from registry.web.descriptions import DescriptionForm
 from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.explore import PAGE_SIZE
 from registry.web.model_changes import ConfirmNameForm, RenameForm
 from registry.web.model_tags import TagForm
 from registry.web.session import signed_in
@@ -85,8 +88,10 @@ def edit_context(actor: Actor, securable: Securable) -> dict[str, Any]:
     allowed = allowed_actions(actor=actor, securable=securable)
     where = [kind.word, securable.full_name]
     verbs = ("describe", "tag", "untag", "rename", "delete")
+    edit = {verb: reverse(f"{verb}-object", args=where) for verb in verbs}
+    edit["transfer"] = reverse("transfer-owner", args=[kind.type, securable.full_name])
     return {
-        "edit": {verb: reverse(f"{verb}-object", args=where) for verb in verbs},
+        "edit": edit,
         "may": allowed,
         "may_edit": kind.edit_action in allowed,
         "may_rename": kind.edit_action in allowed,
@@ -94,6 +99,17 @@ def edit_context(actor: Actor, securable: Securable) -> dict[str, Any]:
         "may_delete": kind.delete_action in allowed,
         "may_transfer": Action.TRANSFER in allowed,
     }
+
+
+def activity_tab(edits: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The tab with what happened to an object, for who may read its part of the audit trail."""
+    return [("activity", "Activity")] if Action.READ_GRANTS in edits["may"] else []
+
+
+def activity_page(request: HttpRequest, actor: Actor, securable: Securable) -> Page[AuditEvent]:
+    """The page of that tab that the address asks for."""
+    token = request.GET.get("page", "")
+    return list_activity(actor=actor, securable=securable, max_results=PAGE_SIZE, page_token=token)
 
 
 def _kind(word: str) -> Kind:

@@ -8,6 +8,7 @@ from registry.privileges import Privilege, SecurableType
 from registry.services.aliases import set_alias
 from registry.services.grants import Change, update_grants
 from registry.services.schemas import create_schema
+from registry.services.sql_statements import NewStatement, submit_statement
 from registry.services.tables import NewTable, create_table
 from registry.services.tags import Tags, tag_securable
 from tests.web.factories import make_model, make_schema, make_version
@@ -231,3 +232,28 @@ def test_pages_cost_the_same_for_one_row_and_many(people, sign_in, mine, path, d
         add(number)
     with django_assert_max_num_queries(len(few)):
         text_of(browser, path)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_rows_of_a_table_are_shown_to_who_may_select(people, sign_in, mine, settings, tmp_path):
+    settings.TABLE_ROOT, settings.SQL_ROOT = str(tmp_path / "tables"), str(tmp_path / "sql")
+    text = f"CREATE TABLE prod.flights.raw AS SELECT * FROM VALUES (1, '{XSS}'), (2, NULL) AS t(id, word)"
+    made = submit_statement(actor=people.owner, new=NewStatement(text.replace('"', ""), wait_seconds=50))
+    assert made.state == "SUCCEEDED", made.error_message
+    page, sample = "/explore/data/prod/flights/raw?tab=sample", "/explore/sample/prod/flights/raw"
+    assert sample in text_of(sign_in("owner"), page)
+    shown = text_of(sign_in("owner"), sample)
+    assert "The first 2 rows" in shown
+    assert "&lt;script&gt;" in shown
+    assert "<script>" not in shown
+    grant(people, SecurableType.TABLE, "prod.flights.raw", "reader", Privilege.BROWSE)
+    assert sample not in text_of(sign_in("reader"), page)
+    for who in ("reader", "outsider"):
+        assert "The first" not in text_of(sign_in(who), sample)
+
+
+def test_what_happened_is_shown_to_who_administers(people, sign_in, mine):
+    tag_securable(actor=people.owner, type_=SecurableType.SCHEMA, full_name=mine, change=Tags(set={"a": "b"}))
+    page = "/explore/data/prod/flights?tab=activity"
+    assert "Tag schema" in text_of(sign_in("owner"), page)
+    assert "Tag schema" not in text_of(sign_in("reader"), page)
