@@ -108,7 +108,7 @@ def _database() -> str:
 
 def _tracking() -> str:
     ask("GET", "/api/2.0/mlflow/experiments/get", query=[("experiment_id", "0")])
-    return f"mlflow {metadata.version('mlflow')}, answers"
+    return f"mlflow {metadata.version('mlflow')}"
 
 
 def _workers() -> str:
@@ -119,7 +119,7 @@ def _workers() -> str:
     if not queues:
         raise OSError(0, "no worker said that it is there within a second")
     names = sorted({str(queue["name"]) for served in queues.values() for queue in served})
-    return f"{len(queues)} of them, for {', '.join(names)}"
+    return f"{len(queues)}, for {', '.join(names)}"
 
 
 def installation_usage(*, actor: Actor) -> Usage:

@@ -16,13 +16,13 @@ THEME_COOKIE = "theme"
 class Tab:
     """One entry of the main navigation.
 
-    `prefix` is the path under which it is the current one, `key` the letter that leads there after g.
+    `prefix` is the path under which it is the current one, or several of them, `key` the letter that leads there after g.
     """
 
     title: str
     url: str
     icon: str
-    prefix: str
+    prefix: str | tuple[str, ...]
     key: str
     admins_only: bool = False
 
@@ -34,7 +34,7 @@ _tabs: list[Tab] = [
     Tab("SQL", "/sql", "command-line", "/sql", "q"),
     Tab("Operations", "/operations", "queue-list", "/operations", "o"),
     Tab("Audit", "/audit", "shield-check", "/audit", "a"),
-    Tab("Settings", "/settings", "cog-6-tooth", "/settings", "s"),
+    Tab("Settings", "/settings", "cog-6-tooth", ("/settings", "/profile"), "s"),
 ]
 _CONSOLE = Tab("Console", "/console/", "wrench-screwdriver", "/console/", "d", admins_only=True)
 

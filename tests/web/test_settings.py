@@ -154,3 +154,10 @@ def test_a_report_escapes_what_the_other_server_says(sign_in, people, delay, mon
     assert "&lt;script&gt;x" in report
     assert "<b>bad" not in report
     assert "What needs an eye" in report
+
+
+@pytest.mark.parametrize("path", ["/profile", "/settings/limits"])
+def test_the_main_navigation_says_that_one_is_in_settings(sign_in, path):
+    text = sign_in("reader").get(path).content.decode()
+    rail = text[text.index('href="/settings"') :].partition(">")[0]
+    assert 'aria-current="true"' in rail

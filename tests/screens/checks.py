@@ -1,0 +1,41 @@
+"""What every screen has to keep to, whatever is on it: asked of the page that a browser shows."""
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.screens.screens import Screen
+
+WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
+_AXE = Axe()
+_SERIOUS = {"serious", "critical"}
+_SPILL = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def faults(page: Page, url: str, screen: Screen) -> list[str]:
+    """What is wrong with a screen in light, in dark and on a phone; each line says where."""
+    page.set_viewport_size(WIDE)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(url + screen.path, wait_until="networkidle")
+    if screen.before is not None:
+        screen.before(page)
+        page.wait_for_load_state("networkidle")
+    found = [f"light: {fault}" for fault in _axe(page)]
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found += [f"dark: {fault}" for fault in _axe(page)]
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        spill = page.evaluate(_SPILL)
+        if spill > 0:
+            found.append(f"{spill} pixels wider than a screen of {size['width']}")
+    return [f"{screen.name}: {fault}" for fault in found]
+
+
+def _axe(page: Page) -> list[str]:
+    """Serious and critical findings of axe-core, contrast of text among them."""
+    results = _AXE.run(page, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{one['id']} at {node['target']}: {node.get('failureSummary', one['help'])[:200]}"
+        for one in results["violations"]
+        if one["impact"] in _SERIOUS
+        for node in one["nodes"]
+    ]
