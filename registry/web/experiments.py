@@ -21,9 +21,9 @@ from registry.services.experiment_runs import (
     search_runs,
 )
 from registry.services.paging import Page
+from registry.web.charts import history_figure
 from registry.web.context import public_host
 from registry.web.explore import PAGE_SIZE, chosen_tab, list_context
-from registry.web.line_charts import line_chart
 from registry.web.session import signed_in
 
 RUN_TABS = [
@@ -127,5 +127,5 @@ def run_page(request: HttpRequest, actor: Actor, experiment_id: str, run_id: str
         if key not in run.metrics:
             raise NotFound(f"Run '{run_id}' has no metric '{key}'.")
         history = metric_history(actor=actor, run_id=run_id, key=key)
-        context |= {"metric": key, "history": history, "chart": line_chart(history)}
+        context |= {"metric": key, "history": history, "figure": history_figure(history)}
     return render(request, "experiments/run.html", context)

@@ -7,6 +7,7 @@
 
   const choose = (theme) => {
     root.dataset.theme = theme;
+    document.dispatchEvent(new CustomEvent("theme-changed"));
     document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=lax`;
     try {
       // The console keeps its own setting under this name.
