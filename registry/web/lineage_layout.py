@@ -9,14 +9,14 @@ from django.urls import reverse
 from registry.services.lineage_graphs import Graph, Node
 from registry.web.template_tags import object_url, path_of
 
-_WIDTH, _HEIGHT = 216, 56
-_BESIDE, _BELOW, _MARGIN = 72, 16, 4
-_LETTERS = 27
+_WIDTH, _HEIGHT = 182, 56
+_BESIDE, _BELOW, _MARGIN = 40, 16, 2
+_LETTERS = 22
 
 
 @dataclass(frozen=True)
 class Box:
-    """A node with its place. `lines` is its name cut to what fits, the end of it being what tells most."""
+    """A node with its place. `shown` is its name cut to what fits."""
 
     node: Node
     x: int
@@ -71,7 +71,7 @@ def lay_out(graph: Graph) -> Picture:
         x = _MARGIN + number * (_WIDTH + _BESIDE)
         top = (height - len(column) * (_HEIGHT + _BELOW) + _BELOW) // 2
         boxes += [
-            Box(node, x, top + row * (_HEIGHT + _BELOW), _shortened(node.name), url_of(node), node.run is None)
+            Box(node, x, top + row * (_HEIGHT + _BELOW), _shortened(node), url_of(node), node.run is None)
             for row, node in enumerate(column)
         ]
     placed = {box.node.id: box for box in boxes}
@@ -80,8 +80,11 @@ def lay_out(graph: Graph) -> Picture:
     return Picture(width, height, boxes, curves)
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LETTERS else f"…{name[1 - _LETTERS :]}"
+def _shortened(node: Node) -> str:
+    """The end of a name tells most, but for a run, whose id is known by its beginning."""
+    if len(node.name) <= _LETTERS:
+        return node.name
+    return f"{node.name[: _LETTERS - 1]}…" if node.run else f"…{node.name[1 - _LETTERS :]}"
 
 
 def _curve(start: Box, end: Box) -> str:

@@ -46,6 +46,12 @@ def short_number(value: Any) -> str:
 
 
 @register.filter
+def exact_number(value: float) -> str:
+    """A number without the noise of its binary form: nine digits that count."""
+    return f"{value:.9g}"
+
+
+@register.filter
 def at_key(mapping: Mapping[str, Any], key: str) -> Any:
     """The value under a key, None where there is none."""
     return mapping.get(key)

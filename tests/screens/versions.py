@@ -43,8 +43,7 @@ def picture(side: int = 96) -> bytes:
 
 
 def put_files(version: ModelVersion, files: dict[str, bytes]) -> None:
-    """Give a version these files, with their bytes, and make it READY."""
-    ModelVersion.objects.filter(pk=version.pk).update(status=VersionStatus.PENDING_REGISTRATION)
+    """Give a pending version these files, with their bytes, and make it READY."""
     with transaction.atomic():
         for path, data in files.items():
             received = blob_store().receive(io.BytesIO(data), limit=len(data) + 1)

@@ -8,11 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from registry.models import AliasMove, AuditEvent, ModelAlias, RegisteredModel, VersionStatus
+from registry.models import AliasMove, AuditEvent, ModelAlias, RegisteredModel
 from registry.privileges import Privilege, SecurableType
 from registry.services.aliases import set_alias
 from registry.services.grants import Change, update_grants
-from registry.services.registrations import copy_version_at_once
 from registry.services.tag_policies import create_policy
 from registry.services.tags import Tags, tag_version
 from tests.web.factories import make_model, make_version
