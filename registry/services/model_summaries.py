@@ -56,9 +56,11 @@ def list_model_summaries(
     return Page(_summaries(page.items), page.next_page_token)
 
 
-def recent_models(*, actor: Actor, limit: int = 10) -> list[ModelSummary]:
-    """The models that the actor may see and that changed last. Five queries."""
+def recent_models(*, actor: Actor, limit: int = 10, own: bool = False) -> list[ModelSummary]:
+    """The models that the actor may see and that changed last; `own` as for `list_model_summaries`. Five queries."""
     rows = Securable.objects.filter(type=SecurableType.REGISTERED_MODEL)
+    if own:
+        rows = rows.filter(owner__in=list(actor.principal_ids))
     ids = list(
         visible_to(actor, rows, SecurableType.REGISTERED_MODEL)
         .order_by("-updated_at")

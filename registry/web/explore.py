@@ -1,18 +1,11 @@
-"""Home, and what the pages of all objects in the explorer share."""
+"""What the pages of all objects in the explorer share."""
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.http import HttpRequest
 
 from registry.models import Securable
-from registry.services.actors import Actor
-from registry.services.catalogs import list_catalogs
-from registry.services.model_summaries import recent_models
-from registry.services.setup import DEFAULT_SCHEMA, WORKSPACE_CATALOG
 from registry.web.context import public_host
-from registry.web.session import signed_in
 from registry.web.template_tags import object_url
 
 PAGE_SIZE = 50
@@ -48,19 +41,3 @@ def object_context(request: HttpRequest, securable: Securable, tabs: list[tuple[
 def list_context(request: HttpRequest) -> dict[str, str]:
     """What the address says of a list: its filter and its order."""
     return {"query": request.GET.get("q", "").strip(), "order": request.GET.get("order", "")}
-
-
-@require_safe
-@signed_in
-def home(request: HttpRequest, actor: Actor) -> HttpResponseBase:
-    """Where to begin: what changed lately, or how to register a first model."""
-    return render(
-        request,
-        "home.html",
-        {
-            "recent": recent_models(actor=actor),
-            "catalogs": list_catalogs(actor=actor, max_results=PAGE_SIZE),
-            "host": public_host(request),
-            "example": f"{WORKSPACE_CATALOG}.{DEFAULT_SCHEMA}.my_model",
-        },
-    )

@@ -53,7 +53,6 @@ class StatementForm(Form):
 
     statement = forms.CharField(
         label="Statement",
-        strip=False,
         error_messages={"required": "Write a statement first."},
         widget=forms.Textarea(
             {"rows": 7, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off", "data-sql": True}

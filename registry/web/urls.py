@@ -2,10 +2,10 @@
 
 from django.urls import include, path
 
-from registry.web import explore, keyboard, palette, sign_in, tree
+from registry.web import home, keyboard, palette, sign_in, tree
 
 urlpatterns = [
-    path("", explore.home, name="home"),
+    path("", home.home, name="home"),
     path("sign-in", sign_in.sign_in_page, name="sign-in"),
     path("sign-out", sign_in.sign_out, name="sign-out"),
     path("profile/password", sign_in.password_page, name="password"),
