@@ -117,10 +117,47 @@ def first_delivery(page: Page) -> None:
     dialog("model_version_alias.created")(page)
 
 
+def bell(page: Page) -> None:
+    page.locator("[data-bell] > summary").click()
+    page.get_by_role("link", name="All operations").wait_for()
+
+
+def canceling(page: Page) -> None:
+    through("Register a model version")(page)
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def querying(text: str) -> Callable[[Page], None]:
+    """Runs a statement."""
+
+    def ran(page: Page) -> None:
+        page.get_by_label("Statement", exact=True).fill(text)
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Done").or_(page.get_by_text("Failed")).first.wait_for()
+
+    return ran
+
+
 SCREENS = [
     Screen("sign-in", "/sign-in", who=""),
     Screen("home", "/"),
     Screen("home-empty", "/", who="cleo"),
+    Screen("bell", "/", before=bell, whole=False),
+    Screen("operations", "/operations"),
+    Screen("operations-all", "/operations?whose=all", who="rosa"),
+    Screen("operations-empty", "/operations", who="cleo"),
+    Screen("operation-running", "/operations?state=open", before=through("Register a model version")),
+    Screen("operation-failed", "/operations?state=failed", before=through("Register a model version")),
+    Screen("operation-cancel", "/operations?state=open", before=canceling, whole=False),
+    Screen("audit", "/audit", who="rosa"),
+    Screen("audit-own", "/audit", who="ben"),
+    Screen("audit-filtered", "/audit?name=prod.flights&type=REGISTERED_MODEL", who="rosa"),
+    Screen("audit-empty", "/audit?decision=DENY&until=2020-01-01"),
+    Screen("audit-event", "/audit?action=updatePermissions", before=dialog("Update permissions"), whole=False),
+    Screen("sql", "/sql"),
+    Screen("sql-result", "/sql", before=querying("SHOW GRANTS ON MODEL prod.flights.delay")),
+    Screen("sql-error", "/sql", before=querying("GRANT EXECUTE ON MODEL prod.flights.delay FOR `ben@example.com`")),
     Screen("palette", "/", before=palette("delay"), whole=False),
     Screen("keys", "/", before=keys, whole=False),
     Screen("catalogs", "/explore/data"),

@@ -8,7 +8,17 @@ from unittest.mock import patch
 
 from django.utils import timezone
 
-from registry.models import ADMINS, LineageEdge, Membership, Principal, PrincipalKind, Securable, VersionStatus
+from registry.models import (
+    ADMINS,
+    LineageEdge,
+    Membership,
+    Operation,
+    Principal,
+    PrincipalKind,
+    RegisteredModel,
+    Securable,
+    VersionStatus,
+)
 from registry.privileges import Privilege, SecurableType
 from registry.services.access_requests import decline_request, request_access
 from registry.services.actors import load_actor
@@ -82,6 +92,7 @@ def build() -> None:
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "analysts", Privilege.EXECUTE)
     _grant(ada, SecurableType.REGISTERED_MODEL, "prod.pricing.fare", "ben@example.com", Privilege.BROWSE)
     _requests(ada)
+    _operations(ada)
     deliveries.build(rosa)
     nightly = create_service_principal(actor=rosa, display_name="nightly training")
     change_members(actor=rosa, group_id=analysts.pk, add=[nightly.pk])
@@ -110,6 +121,50 @@ def _requests(ada) -> None:
         privileges=[Privilege.EXECUTE],
         reason="The new booking page shows a price for the return flight.\nWe start on Monday.",
     )
+
+
+def _operations(ada) -> None:
+    """One of each state, as workers leave them; the one that runs is held by nobody who would end it."""
+    model = RegisteredModel.objects.get(securable__key="delay", securable__parent__parent__key="prod")
+    now = timezone.now()
+    for kind, state, subject, begun, log, more in [
+        (
+            "register_model_version",
+            "RUNNING",
+            "prod.flights.delay version 7",
+            20,
+            ["Copying models:/m-5f2c", "MLmodel, 1 kB"],
+            {"progress": 42, "step": "Copying data/model.pkl", "lease_until": now + timedelta(days=1)},
+        ),
+        (
+            "register_model_version",
+            "FAILED",
+            "prod.flights.delay version 8",
+            4000,
+            ["Copying models:/m-5f2b", "MLmodel names no signature"],
+            {"progress": 95, "error": "MLmodel names no signature: log the model with an input_example."},
+        ),
+        ("copy_model_version", "SUCCEEDED", "prod.flights.delay version 5", 7200, ["4 files"], {"progress": 100}),
+        ("copy_model_version", "CANCELED", "prod.pricing.fare version 2", 90_000, [], {"error": "Canceled."}),
+    ]:
+        at = now - timedelta(seconds=begun)
+        ended = None if state == "RUNNING" else at + timedelta(seconds=12)
+        operation = Operation.objects.create(
+            kind=kind,
+            state=state,
+            subject=subject,
+            actor=ada.principal,
+            securable=model.securable,
+            params={"name": "prod.flights.delay", "version": 7},
+            attempts=1,
+            created_at=at,
+            sent_at=at,
+            started_at=at,
+            finished_at=ended,
+            **more,
+        )
+        for text in log:
+            operation.log.create(at=at, text=text)
 
 
 def _models(ada) -> None:
