@@ -14,7 +14,7 @@ from registry.services.copy_plans import CopyPlan, plan_copy
 from registry.services.creation_places import places_to_create
 from registry.services.quick_search import quick_search
 from registry.services.registrations import copy_version, promote_version
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.pickers import PickerInput
 from registry.web.session import signed_in
 from registry.web.template_tags import version_url
@@ -68,7 +68,7 @@ def split_source(source: str) -> tuple[str, str]:
 def copy(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """The dialog that copies a version; `source` in the address names the one that is copied."""
     source = request.GET.get("source", "")
-    form = CopyForm(request.POST or None, initial={"source": source, "destination": request.GET.get("to", "")})
+    form = CopyForm(posted(request), initial={"source": source, "destination": request.GET.get("to", "")})
     if form.is_valid():
         with refusals_on(form):
             version, toast = _copy(actor, form)

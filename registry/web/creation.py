@@ -20,7 +20,7 @@ from registry.services.registered_models import create_model
 from registry.services.schemas import create_schema
 from registry.services.securables import metastore
 from registry.web.context import public_host
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.palette import Command, add_command
 from registry.web.pickers import PickerInput
 from registry.web.session import signed_in
@@ -85,7 +85,7 @@ class ModelForm(NameForm):
 @signed_in
 def new_catalog(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """The dialog that makes a catalog."""
-    form = CatalogForm(request.POST or None)
+    form = CatalogForm(posted(request))
     if form.is_valid():
         asked = form.cleaned_data
         with refusals_on(form):
@@ -100,7 +100,7 @@ def new_catalog(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 @signed_in
 def new_schema(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """The dialog that makes a schema; `catalog` in the address fills its first field."""
-    form = SchemaForm(request.POST or None, initial={"catalog": request.GET.get("catalog", "")})
+    form = SchemaForm(posted(request), initial={"catalog": request.GET.get("catalog", "")})
     if form.is_valid():
         asked = form.cleaned_data
         with refusals_on(form):
@@ -115,7 +115,7 @@ def new_schema(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 @signed_in
 def new_model(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """The dialog that makes a model without versions; `schema` in the address fills its first field."""
-    form = ModelForm(request.POST or None, initial={"schema": request.GET.get("schema", "")})
+    form = ModelForm(posted(request), initial={"schema": request.GET.get("schema", "")})
     if form.is_valid():
         asked = form.cleaned_data
         with refusals_on(form):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
@@ -34,6 +34,11 @@ class Form(forms.Form):
         if self.refusal is not None:
             return STATUS[self.refusal.code][0]
         return STATUS[ErrorCode.INVALID_PARAMETER_VALUE][0] if self.is_bound and self.errors else 200
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: what was sent, even if it is nothing; None when the form is only asked for."""
+    return request.POST if request.method == "POST" else None
 
 
 @contextmanager

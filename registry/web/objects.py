@@ -24,7 +24,7 @@ from registry.services.tag_policies import list_policies
 from registry.services.tags import Tags, tag_action, tag_securable
 from registry.web.actions import told_in_a_toast
 from registry.web.descriptions import DescriptionForm
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.explore import PAGE_SIZE
 from registry.web.model_changes import ConfirmNameForm, RenameForm
 from registry.web.model_tags import TagForm
@@ -148,7 +148,7 @@ def tag(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> HttpRe
     found = services.find(actor, full_name)
     tags = {each.key: each.value for each in found.tags.all()}
     key = request.POST.get("key") or request.GET.get("key", "")
-    form = TagForm(request.POST or None, initial={"key": key, "value": tags.get(key, "")})
+    form = TagForm(posted(request), initial={"key": key, "value": tags.get(key, "")})
     form.govern(list_policies(actor=actor).items, key)
     if form.is_valid():
         chosen = form.cleaned_data
@@ -192,7 +192,7 @@ def rename(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> Htt
     services = _kind(kind)
     found = services.find(actor, full_name)
     before = found.name
-    form = RenameForm(request.POST or None, initial={"new_name": before})
+    form = RenameForm(posted(request), initial={"new_name": before})
     if form.is_valid():
         new_name = form.cleaned_data["new_name"]
         with refusals_on(form):
@@ -218,7 +218,7 @@ def delete(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> Htt
     plan = ContainerDeletion()
     if services.type != SecurableType.TABLE:
         plan = plan_container_deletion(actor=actor, type_=services.type, full_name=full_name)
-    data = request.POST if request.method == "POST" else None
+    data = posted(request)
     form: Form = Form(data)
     if not plan.is_empty:
         form = typed = ConfirmNameForm(data)

@@ -11,7 +11,7 @@ from registry.services.actors import Actor
 from registry.services.experiment_runs import Run, RunModel, get_run_for, run_artifacts, run_models
 from registry.services.registration_plans import RegistrationPlan, plan_registration
 from registry.services.registrations import register_from_source
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.pickers import PickerInput
 from registry.web.session import signed_in
 from registry.web.template_tags import version_url
@@ -57,7 +57,7 @@ def register(request: HttpRequest, actor: Actor, experiment_id: str, run_id: str
     """The dialog that registers a model of a run; `source` in the address chooses which."""
     run, models = _models(actor, run_id)
     chosen = request.GET.get("source", "") or (models[0].source if models else "")
-    form = RegisterForm(request.POST or None, initial={"source": chosen})
+    form = RegisterForm(posted(request), initial={"source": chosen})
     form.offer(models)
     if form.is_valid():
         asked = form.cleaned_data
