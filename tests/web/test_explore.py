@@ -127,7 +127,7 @@ def test_permissions_show_where_each_comes_from(sign_in, people, delay):
     grant(people, SecurableType.CATALOG, "prod", "reader", Privilege.EXECUTE)
     grant(people, SecurableType.REGISTERED_MODEL, "prod.flights.delay", "steward", Privilege.APPLY_TAG)
     text = text_of(sign_in("metastore_admin"), f"{MODEL}?tab=permissions")
-    assert "from prod<" in text
+    assert 'title="Inherited from catalog prod"' in text
     assert "APPLY TAG" in text
 
 
