@@ -177,7 +177,7 @@ def new_destination(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """Make a destination of the kind that the address names."""
     _for_admins(actor)
     kind = _kind(request.GET)
-    form = _FORMS[kind](request.POST or None)
+    form = _FORMS[kind](request.POST if request.method == "POST" else None)
     if form.is_valid():
         with refusals_on(form):
             made = create_destination(
@@ -204,7 +204,9 @@ def edit_destination(request: HttpRequest, actor: Actor, destination_id: str) ->
     _for_admins(actor)
     known = get_destination(actor=actor, destination_id=destination_id)
     kind = DestinationKind(known.kind)
-    form = _FORMS[kind](request.POST or None, known=known, initial={"display_name": known.display_name})
+    form = _FORMS[kind](
+        request.POST if request.method == "POST" else None, known=known, initial={"display_name": known.display_name}
+    )
     if form.is_valid():
         with refusals_on(form):
             update_destination(

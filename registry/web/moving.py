@@ -107,7 +107,7 @@ def import_row(operation: Operation) -> dict[str, Any]:
 @signed_in
 def new_import(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """Ask for an import; it runs as an operation."""
-    form = ImportForm(request.POST or None, initial={"dry_run": True})
+    form = ImportForm(request.POST if request.method == "POST" else None, initial={"dry_run": True})
     if form.is_valid():
         asked = form.cleaned_data
         with refusals_on(form):

@@ -178,7 +178,7 @@ def new_webhook(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         "events": ["model_version.created", "model_version_alias.created"],
     }
     everywhere = Action.MANAGE_WEBHOOKS in allowed_actions(actor=actor, securable=metastore())
-    form = NewWebhookForm(request.POST or None, initial=start, everywhere=everywhere)
+    form = NewWebhookForm(request.POST if request.method == "POST" else None, initial=start, everywhere=everywhere)
     if form.is_valid():
         asked = form.cleaned_data
         with refusals_on(form):
@@ -230,7 +230,9 @@ def edit_webhook(request: HttpRequest, actor: Actor, webhook_id: str) -> HttpRes
         "events": webhook.events,
         "description": webhook.description,
     }
-    form = ChangedWebhookForm(request.POST or None, initial=start, signed=webhook.has_secret)
+    form = ChangedWebhookForm(
+        request.POST if request.method == "POST" else None, initial=start, signed=webhook.has_secret
+    )
     if form.is_valid():
         asked = form.cleaned_data
         with refusals_on(form):
@@ -276,7 +278,7 @@ def switch_webhook(request: HttpRequest, actor: Actor, webhook_id: str) -> HttpR
 def test_webhook(request: HttpRequest, actor: Actor, webhook_id: str) -> HttpResponseBase:
     """Send an example at once, and show what the receiver said."""
     webhook = get_webhook(actor=actor, webhook_id=webhook_id)
-    form = TestForm(request.POST or None, webhook=webhook)
+    form = TestForm(request.POST if request.method == "POST" else None, webhook=webhook)
     answer: Answer | None = None
     if form.is_valid():
         with refusals_on(form):
