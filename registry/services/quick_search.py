@@ -55,7 +55,8 @@ def _securables(actor: Actor, kind: SecurableType, words: Sequence[str]) -> list
 
 def _matching(kind: SecurableType, words: Sequence[str]) -> "QuerySet[Securable]":
     *around, own = words
-    rows = Securable.objects.filter(names_containing(own), type=kind)
+    named = names_containing(own) if kind == SecurableType.REGISTERED_MODEL else Q(key__contains=own)
+    rows = Securable.objects.filter(named, type=kind)
     for word in around:
         rows = rows.filter(
             Q(key__contains=word) | Q(parent__key__contains=word) | Q(parent__parent__key__contains=word)

@@ -58,6 +58,9 @@ def test_the_palette_finds_what_one_may_see_and_nothing_else(sign_in, people, fl
         changes=[Change("outsider@example.com", add=(Privilege.BROWSE,))],
     )
     assert _titles(outsider, "delay") == ["delay"]
+    assert _titles(admin, "prod fli") == ["flights"]
+    assert _titles(admin, "pro") == ["prod"]
+    assert _titles(outsider, "prod") == []
     assert _titles(outsider, "delay 1")[0] == "delay version 1"
 
 
