@@ -14,6 +14,7 @@ from registry.services.registered_models import get_model
 from registry.services.version_uses import known_copies, known_uses
 
 MOST_IN_COLUMN = 40
+RUN = "Run"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _run_of(version: ModelVersion) -> list[Node]:
     if not version.run_id:
         return []
     run = (version.run_experiment_id, version.run_id) if version.run_experiment_id else None
-    return [Node(id="run", kind="Run", name=version.run_id, run=run)]
+    return [Node(id="run", kind=RUN, name=version.run_id, run=run)]
 
 
 def _source_of(actor: Actor, version: ModelVersion) -> list[Node]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from django.urls import reverse
 
-from registry.services.lineage_graphs import Graph, Node
+from registry.services.lineage_graphs import RUN, Graph, Node
 from registry.web.template_tags import object_url, path_of
 
 _WIDTH, _HEIGHT = 182, 56
@@ -84,7 +84,7 @@ def _shortened(node: Node) -> str:
     """The end of a name tells most, but for a run, whose id is known by its beginning."""
     if len(node.name) <= _LETTERS:
         return node.name
-    return f"{node.name[: _LETTERS - 1]}…" if node.run else f"…{node.name[1 - _LETTERS :]}"
+    return f"{node.name[: _LETTERS - 1]}…" if node.kind == RUN else f"…{node.name[1 - _LETTERS :]}"
 
 
 def _curve(start: Box, end: Box) -> str:
