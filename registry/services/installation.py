@@ -71,9 +71,9 @@ def packages() -> tuple[Package, ...]:
 
 def _licence(facts: metadata.PackageMetadata) -> str:
     """The short name: some packages put the whole text where its name should be."""
-    expression = facts.get("License-Expression") or ""
+    expression = (facts.get_all("License-Expression") or [""])[0]
     classifiers = [one.rpartition(" :: ")[2] for one in facts.get_all("Classifier") or [] if one.startswith(_LICENCE)]
-    written = re.split(r"[\r\n]", (facts.get("License") or "").strip())[0][:60]
+    written = re.split(r"[\r\n]", (facts.get_all("License") or [""])[0].strip())[0][:60]
     return expression or ", ".join(classifiers) or written or "not stated"
 
 

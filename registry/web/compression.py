@@ -25,7 +25,7 @@ class CompressionMiddleware(GZipMiddleware):
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        super().__init__(get_response)  # type: ignore[arg-type]
+        super().__init__(get_response)
         self._static = f"/{settings.STATIC_URL.strip('/')}/"
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -34,7 +34,7 @@ class CompressionMiddleware(GZipMiddleware):
             return _compressed_static(request, response)
         if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
             return response
-        return super().process_response(request, response)  # type: ignore[arg-type]
+        return super().process_response(request, response)
 
 
 def _compressed_static(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -46,7 +46,7 @@ def _compressed_static(request: HttpRequest, response: HttpResponseBase) -> Http
     patch_vary_headers(response, ("Accept-Encoding",))
     if not _ACCEPTS.search(request.headers.get("Accept-Encoding", "")) or response.has_header("Content-Encoding"):
         return response
-    body = b"".join(response)  # type: ignore[arg-type]
+    body = b"".join(response)
     # Not the response: its end is taken for the end of the request.
     if response.file_to_stream is not None:
         response.file_to_stream.close()

@@ -43,6 +43,12 @@ class DestinationForm(Form):
 
     display_name = forms.CharField(label="Name", max_length=255, help_text="As people choose it: on call, team …")
 
+    def __init__(self, *args: Any, known: NotificationDestination | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known = known
+        if known is not None:
+            self.initial["display_name"] = known.display_name
+
     def config(self) -> dict[str, Any]:
         """The settings to give to the service, once the form is valid."""
         raise NotImplementedError
@@ -57,10 +63,10 @@ class EmailForm(DestinationForm):
         help_text="One address a line.",
     )
 
-    def __init__(self, *args: Any, known: NotificationDestination | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if known is not None:
-            self.initial["addresses"] = "\n".join(known.addresses)
+        if self.known is not None:
+            self.initial["addresses"] = "\n".join(self.known.addresses)
 
     def config(self) -> dict[str, Any]:
         """Addresses, each once."""
@@ -76,10 +82,9 @@ class SlackForm(DestinationForm):
         widget=forms.TextInput({"inputmode": "url", "autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, known: NotificationDestination | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.known = known
-        if known is not None:
+        if self.known is not None:
             self.fields["url"].required = False
             self.fields["url"].help_text = _KEEP
 
@@ -204,9 +209,7 @@ def edit_destination(request: HttpRequest, actor: Actor, destination_id: str) ->
     _for_admins(actor)
     known = get_destination(actor=actor, destination_id=destination_id)
     kind = DestinationKind(known.kind)
-    form = _FORMS[kind](
-        request.POST if request.method == "POST" else None, known=known, initial={"display_name": known.display_name}
-    )
+    form = _FORMS[kind](request.POST if request.method == "POST" else None, known=known)
     if form.is_valid():
         with refusals_on(form):
             update_destination(
