@@ -1,6 +1,5 @@
 """Versions of a model side by side."""
 
-import math
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -10,11 +9,13 @@ from django.views.decorators.http import require_safe
 from registry.services.actors import Actor
 from registry.services.version_comparison import Row, compare_versions
 from registry.web.actions import name_of
+from registry.web.charts import bars_figure
 from registry.web.explore import crumbs_of
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
 
-_WHOLE, _THINNEST = 100, 0.4
+MOST_FIGURES = 12
+"""Metrics beyond these are in the table alone."""
 
 
 @require_safe
@@ -43,31 +44,14 @@ def compare(request: HttpRequest, actor: Actor, catalog: str, schema: str, model
         "versions": found.versions,
         "sections": shown,
         "only": only,
-        "charts": [_chart(row, [version.version for version in found.versions]) for row in found.metrics],
+        "figures": [
+            _figure(row, [version.version for version in found.versions]) for row in found.metrics[:MOST_FIGURES]
+        ],
         "same": not any(row.differs for _, _, rows in sections for row in rows),
     }
     return render(request, "explore/compare.html", context)
 
 
-def _chart(row: Row, numbers: list[int]) -> dict[str, Any]:
-    """One metric as bars from zero, in percent of the whole width; negative values go to the left of zero."""
-    known = [value for value in row.values if _is_drawn(value)]
-    low, high = min([0.0, *known]), max([0.0, *known])
-    span = (high - low) or 1.0
-    bars = []
-    for place, (number, value) in enumerate(zip(numbers, row.values, strict=True)):
-        drawn = value if _is_drawn(value) else 0.0
-        bars.append(
-            {
-                "number": number,
-                "value": value,
-                "best": place in row.best,
-                "x": round(_WHOLE * (min(drawn, 0.0) - low) / span, 2),
-                "width": max(round(_WHOLE * abs(drawn) / span, 2), _THINNEST) if _is_drawn(value) else 0,
-            }
-        )
-    return {"name": row.key, "direction": row.direction, "bars": bars}
-
-
-def _is_drawn(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _figure(row: Row, numbers: list[int]) -> dict[str, Any]:
+    figure = bars_figure([f"v{number}" for number in numbers], row.values, best=tuple(row.best))
+    return {"title": f"{row.key}, {row.direction}" if row.direction else row.key, "figure": figure}
