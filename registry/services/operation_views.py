@@ -91,20 +91,21 @@ def title_of(operation: Operation) -> str:
 def summary_of_params(operation: Operation) -> list[tuple[str, str]]:
     """The parameters that say something to people: plain values, without ids and places on the server."""
     return [
-        (name.replace("_", " "), _in_words(value))
+        (name.replace("_", " "), in_words(value))
         for name, value in operation.params.items()
         if name not in _UNSHOWN and not name.endswith("_id") and value not in (None, "", [], {})
     ]
 
 
-def _in_words(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """A value of JSON as people read it."""
     match value:
         case bool():
             return "yes" if value else "no"
         case list():
-            return ", ".join(_in_words(one) for one in value)
+            return ", ".join(in_words(one) for one in value)
         case dict():
-            return ", ".join(f"{name}: {_in_words(one)}" for name, one in value.items())
+            return ", ".join(f"{name}: {in_words(one)}" for name, one in value.items())
     return str(value)
 
 

@@ -1,12 +1,14 @@
 """Template tags for operations, statements and the audit trail."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
 from django.utils import timezone
 
 from registry.models import Operation, OperationState
 from registry.services import operation_views
+from registry.web.rights_in_words import NOUNS
 
 register = template.Library()
 
@@ -17,6 +19,7 @@ _TONES = {
     OperationState.FAILED: ("bad", "Failed"),
     OperationState.CANCELED: ("", "Canceled"),
 }
+_NOUNS = {str(type_): noun for type_, noun in NOUNS.items()}
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -35,20 +38,32 @@ def operation_status(operation: Operation) -> dict[str, str]:
 
 
 @register.filter
+def object_noun(type_: str) -> str:
+    """What an event is about, as people call it: a kind of securable, or something else that has a trail."""
+    return _NOUNS.get(type_) or type_.replace("_", " ").lower()
+
+
+@register.filter
+def in_words(value: Any) -> str:
+    """A value of JSON as people read it."""
+    return operation_views.in_words(value)
+
+
+@register.filter
 def took(operation: Operation) -> str:
     """How long an operation has run, or ran."""
     if operation.started_at is None:
         return ""
-    return in_words((operation.finished_at or timezone.now()) - operation.started_at)
+    return length_in_words((operation.finished_at or timezone.now()) - operation.started_at)
 
 
 @register.filter
 def seconds_between(begin: datetime | None, end: datetime | None) -> str:
     """The time between two moments; nothing while one is missing."""
-    return in_words(end - begin) if begin and end else ""
+    return length_in_words(end - begin) if begin and end else ""
 
 
-def in_words(length: timedelta) -> str:
+def length_in_words(length: timedelta) -> str:
     """A length of time in its two largest units."""
     seconds = max(length.total_seconds(), 0)
     if seconds < _MINUTE:

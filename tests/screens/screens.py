@@ -134,7 +134,7 @@ def querying(text: str) -> Callable[[Page], None]:
     def ran(page: Page) -> None:
         page.get_by_label("Statement", exact=True).fill(text)
         page.keyboard.press("Control+Enter")
-        page.get_by_text("Done").or_(page.get_by_text("Failed")).first.wait_for()
+        page.locator("#outcome .outcome-line").wait_for()
 
     return ran
 
