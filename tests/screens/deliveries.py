@@ -12,7 +12,7 @@ from registry.services.webhooks import NewWebhook, create_webhook
 
 
 def build(rosa: Actor) -> None:
-    """A webhook with a log: one delivery that arrived, one that was refused, one that waits; and a destination."""
+    """A webhook with a log: one delivery that arrived, one that was refused; and a destination."""
     webhook = create_webhook(
         actor=rosa,
         new=NewWebhook(

@@ -241,7 +241,7 @@ SCREENS = [
     Screen("settings-delivery", "/settings/webhooks", who="rosa", before=first_delivery, whole=False),
     Screen("settings-destinations", "/settings/destinations", who="rosa"),
     Screen("settings-destination", "/settings/destinations", who="rosa", before=follow("Model team")),
-    Screen("settings-moving", "/settings/moving", who="rosa"),
+    Screen("settings-moving", "/settings/moving"),
     Screen("settings-moving-import", "/settings/moving", who="rosa", before=dialog("Import from"), whole=False),
     Screen("settings-limits", "/settings/limits"),
     Screen("settings-about", "/settings/about", who="rosa"),
