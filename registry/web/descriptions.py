@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from registry.api.wire import STATUS
 from registry.errors import ModelkeepError
 from registry.services.actors import Actor
 from registry.services.description_suggestions import (
@@ -123,12 +124,11 @@ def draft_of_version(
 
 
 def _draft(request: HttpRequest, ask: Callable[[], str]) -> HttpResponseBase:
-    text, refused = request.POST.get("comment", ""), ""
+    text, refused, status = request.POST.get("comment", ""), "", 200
     try:
         text = ask()
     except ModelkeepError as error:
-        refused = error.message
+        refused, status = error.message, STATUS[error.code][0]
     form = DescriptionForm(initial={"comment": text})
-    return render(
-        request, "dialogs/_description_fields.html", {"form": form, "refused": refused, "drafted": not refused}
-    )
+    context = {"form": form, "refused": refused, "drafted": not refused}
+    return render(request, "dialogs/_description_fields.html", context, status=status)

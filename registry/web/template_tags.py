@@ -10,7 +10,7 @@ from django.utils.html import format_html, strip_tags
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from registry.models import LineageEdge, ModelVersion, RegisteredModel, Securable, VersionStatus
+from registry.models import ModelVersion, RegisteredModel, Securable, VersionStatus
 from registry.privileges import SecurableType
 from registry.web.markdown import render_markdown
 from registry.web.permission_addresses import SecurableKind
@@ -19,7 +19,6 @@ from registry.web.rights_in_words import NOUNS
 register = template.Library()
 register.filter("markdown", render_markdown)
 
-_TABLE_LEVELS = 3
 _PREVIEW = 400
 _STATUS = {
     VersionStatus.READY: ("ok", "Ready"),
@@ -83,13 +82,6 @@ def version_url(model: RegisteredModel, number: int) -> str:
 def model_url(name: str, securable: Securable, *more: object) -> str:
     """The address of a page or dialog of a model, by the name of its route."""
     return reverse(name, args=[*path_of(securable), *more])
-
-
-@register.filter
-def edge_url(edge: LineageEdge) -> str:
-    """The page of the table at a lineage edge, from the name it was recorded under."""
-    parts = edge.name.split(".")
-    return reverse("table", args=parts) if len(parts) == _TABLE_LEVELS else ""
 
 
 @register.filter

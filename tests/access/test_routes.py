@@ -66,6 +66,7 @@ SECRETS = (b"hidden words", b"hidden tag", b"keeper@example.com", b"witness@exam
 
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 TAKEN_FROM_EVERYBODY = {
+    "POST /explore/preview": "the text that was sent, as it will look",
     "POST /api/2.0/token/create": "a token for oneself",
     "POST ui-telemetry": "a constant, for clients that would report to others",
 }
