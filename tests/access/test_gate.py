@@ -35,6 +35,9 @@ HOLD_GRANTS = {
     "registry/models/securables.py": "defines it",
     "registry/services/access.py": "the gate",
     "registry/services/grants.py": "gives, takes and lists grants, after asking the gate",
+    "registry/services/holders.py": "lists who holds what, after asking the gate",
+    "registry/services/grant_simulation.py": "hands the gate grants that are not there",
+    "registry/services/access_requests.py": "whether something below a container is held, so that its name is known",
     "registry/services/browsing.py": "gathers what the gate asks of many rows at once",
     "registry/services/setup.py": "makes the first rows of a new installation",
     "registry/admin/securables.py": "shows them to metastore admins",
@@ -45,6 +48,9 @@ READ_RULES = {
     "registry/privileges.py": "the table",
     "registry/services/access.py": "the gate",
     "registry/services/grants.py": "explains what the gate says",
+    "registry/services/grounds.py": "tells which grounds an explanation rests on",
+    "registry/services/holders.py": "asks the gate whether everybody's grants are shown",
+    "registry/services/grant_simulation.py": "asks the gate what the actor may grant",
 }
 
 
@@ -82,6 +88,11 @@ ASK_FOR_ADMINS = {
     "registry/services/table_data.py": "the audit trail as a table: everybody reads the rows of what they did",
     "registry/services/tag_policies.py": "governed tags have roles of their own",
     "registry/services/experiments.py": "experiments have levels of their own",
+    "registry/services/grounds.py": "names it as a ground",
+    "registry/services/grant_simulation.py": "needs no way in",
+    "registry/services/access_requests.py": "everybody's requests: the scope of a list",
+    "registry/web/groups.py": "which of two pages is shown; the services ask again",
+    "registry/web/settings_sections.py": "which sections are shown",
     "registry/admin/site.py": "the console's door",
     "registry/web/context.py": "which tabs are shown",
 }
