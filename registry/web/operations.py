@@ -34,6 +34,8 @@ from registry.web.polling import next_wait
 from registry.web.session import signed_in
 
 PAGE_SIZE = 50
+_LONGEST_LIVE = 3
+"""Seconds between two looks at one operation: somebody waits in front of it."""
 _STATES = [
     ("", "All", ""),
     ("open", "Going on", ",".join(OPEN)),
@@ -96,7 +98,7 @@ def _live_context(request: HttpRequest, operation: Operation) -> dict[str, Any]:
     return {
         "operation": operation,
         "going_on": operation.state in OPEN,
-        "wait": next_wait(request.GET.get("wait", ""), longest=5),
+        "wait": next_wait(request.GET.get("wait", ""), longest=_LONGEST_LIVE),
     }
 
 

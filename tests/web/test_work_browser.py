@@ -14,6 +14,8 @@ from registry.services.schemas import create_schema
 from tests.web.conftest import enter
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+PATIENCE = 20_000
+"""Milliseconds for what the page asks for by itself, a few seconds apart."""
 
 
 @pytest.fixture
@@ -41,17 +43,17 @@ def test_progress_moves_and_stops_and_what_waits_is_canceled_and_tried_again(sit
     enter(page, "/operations")
     expect(page.get_by_text("1 operation going on.")).to_be_attached()
     row.update(progress=40)
-    expect(page.get_by_role("main").get_by_text("40 %").last).to_be_visible()
+    expect(page.get_by_role("main").get_by_text("40 %").last).to_be_visible(timeout=PATIENCE)
     page.get_by_role("main").get_by_role("link", name="Sweep artifacts").click()
     log = page.get_by_role("list", name="Log")
     running.log.create(at=timezone.now(), text="first line")
-    expect(log.get_by_text("first line")).to_be_visible()
+    expect(log.get_by_text("first line")).to_be_visible(timeout=PATIENCE)
     running.log.create(at=timezone.now(), text="second line")
     row.update(progress=80, step="Deleting")
-    expect(page.get_by_text("Deleting")).to_be_visible()
+    expect(page.get_by_text("Deleting")).to_be_visible(timeout=PATIENCE)
     expect(log.get_by_role("listitem")).to_have_count(2)
     row.update(state=OperationState.FAILED, error="The disk is full.", finished_at=timezone.now())
-    expect(page.get_by_text("The disk is full.")).to_be_visible()
+    expect(page.get_by_text("The disk is full.")).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#operation-live[hx-get]")).to_have_count(0)
 
     page.get_by_role("button", name="Try again").click()
