@@ -17,7 +17,7 @@ from registry.services.aliases import move_aliases
 from registry.services.model_versions import get_version, list_versions
 from registry.services.registered_models import get_model
 from registry.web.actions import name_of, told_in_a_toast
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.session import signed_in
 from registry.web.toasts import Undo
 
@@ -89,7 +89,7 @@ def move_one(
     name = name_of(catalog, schema, model)
     found = get_model(actor=actor, name=name)
     now = _now(found).get(lookup_key(alias))
-    form = MoveForm(request.POST or None)
+    form = MoveForm(posted(request))
     if form.is_valid():
         moves = {alias: form.cleaned_data["version"]}
         with refusals_on(form):
@@ -149,7 +149,7 @@ def version_aliases(
     name = name_of(catalog, schema, model)
     get_version(actor=actor, name=name, version=version)
     found = get_model(actor=actor, name=name)
-    form = AliasesForm(request.POST or None)
+    form = AliasesForm(posted(request))
     form.offer(found, version)
     if form.is_valid():
         moves = form.moves(version)

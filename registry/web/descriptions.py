@@ -20,7 +20,7 @@ from registry.services.model_versions import get_version, update_version
 from registry.services.registered_models import get_model, update_model
 from registry.services.securables import Changes
 from registry.web.actions import name_of
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.markdown import MAX_CHARACTERS, render_markdown
 from registry.web.session import signed_in
 
@@ -82,7 +82,7 @@ def of_version(
 def _edit(
     request: HttpRequest, *, title: str, text: str, save: Callable[[str], None], page: str, suggest: str
 ) -> HttpResponseBase:
-    form = DescriptionForm(request.POST or None, initial={"comment": text})
+    form = DescriptionForm(posted(request), initial={"comment": text})
     if form.is_valid():
         with refusals_on(form):
             save(form.cleaned_data["comment"])

@@ -14,7 +14,7 @@ from registry.services.model_versions import delete_version
 from registry.services.registered_models import delete_model, get_model, update_model
 from registry.services.securables import Changes
 from registry.web.actions import name_of
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.session import signed_in
 from registry.web.toasts import Undo
 
@@ -31,7 +31,7 @@ def rename(request: HttpRequest, actor: Actor, catalog: str, schema: str, model:
     """The dialog that gives a model another name in its schema."""
     name = name_of(catalog, schema, model)
     found = get_model(actor=actor, name=name)
-    form = RenameForm(request.POST or None, initial={"new_name": found.securable.name})
+    form = RenameForm(posted(request), initial={"new_name": found.securable.name})
     if form.is_valid():
         new = form.cleaned_data["new_name"]
         with refusals_on(form):
@@ -74,7 +74,7 @@ def delete(request: HttpRequest, actor: Actor, catalog: str, schema: str, model:
     """The dialog that deletes a model: what goes, who would notice, and the name to type."""
     name = name_of(catalog, schema, model)
     plan = plan_deletion(actor=actor, name=name)
-    form = ConfirmNameForm(request.POST or None)
+    form = ConfirmNameForm(posted(request))
     form.expect(plan.model.securable.name)
     if form.is_valid():
         with refusals_on(form):

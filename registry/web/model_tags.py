@@ -13,7 +13,7 @@ from registry.services.registered_models import get_model
 from registry.services.tag_policies import list_policies
 from registry.services.tags import Tags, tag_securable, tag_version
 from registry.web.actions import name_of, told_in_a_toast
-from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.session import signed_in
 from registry.web.toasts import Undo
 
@@ -48,7 +48,7 @@ def tag(
     name = name_of(catalog, schema, model)
     tags = _tags(actor, name, version)
     key = request.POST.get("key") or request.GET.get("key", "")
-    form = TagForm(request.POST or None, initial={"key": key, "value": tags.get(key, "")})
+    form = TagForm(posted(request), initial={"key": key, "value": tags.get(key, "")})
     form.govern(list_policies(actor=actor).items, key)
     if form.is_valid():
         with refusals_on(form):

@@ -131,7 +131,7 @@ def describe(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> H
     services = _kind(kind)
     found = services.find(actor, full_name)
     before = found.comment
-    form = DescriptionForm(request.POST or None, initial={"comment": before})
+    form = DescriptionForm(posted(request), initial={"comment": before})
     if form.is_valid():
         with refusals_on(form):
             services.update(actor, full_name, Changes(comment=form.cleaned_data["comment"]))

@@ -145,7 +145,7 @@ def test_a_web_process_starts_without_it():
     script = (
         "import sys, config.wsgi, django.urls; django.urls.get_resolver().url_patterns; "
         "ours = [name for name in sys.modules if name.startswith(('registry.', 'serving.'))]; "
-        "print([name for name in ours if name.endswith('.reference')], 'drf_spectacular' in sys.modules)"
+        "print([name for name in ours if name.endswith('.reference')])"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    assert (ran.stdout.strip(), ran.returncode) == ("[] False", 0), ran.stderr
+    assert (ran.stdout.strip(), ran.returncode) == ("[]", 0), ran.stderr
