@@ -1,5 +1,7 @@
 """What every screen has to keep to, whatever is on it: asked of the page that a browser shows."""
 
+import time
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
@@ -9,6 +11,7 @@ WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
 _AXE = Axe()
 _SERIOUS = {"serious", "critical"}
 _SPILL = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_SETTLE_SECONDS = 5.0
 
 
 def faults(page: Page, url: str, screen: Screen) -> list[str]:
@@ -24,10 +27,17 @@ def faults(page: Page, url: str, screen: Screen) -> list[str]:
     found += [f"dark: {fault}" for fault in _axe(page)]
     for size in (WIDE, NARROW):
         page.set_viewport_size(size)
-        spill = page.evaluate(_SPILL)
-        if spill > 0:
+        if spill := _spill(page):
             found.append(f"{spill} pixels wider than a screen of {size['width']}")
     return [f"{screen.name}: {fault}" for fault in found]
+
+
+def _spill(page: Page) -> int:
+    """By how many pixels the page is too wide, once charts were drawn anew for the size that it has now."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while (spill := int(page.evaluate(_SPILL))) > 0 and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    return max(spill, 0)
 
 
 def _axe(page: Page) -> list[str]:

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
             seed(stack)
             return take(stack.state()["url"], screens, looks, chosen.folder)
         finally:
-            stack.stop()
+            stack.remove()
 
 
 def seed(stack: Launcher) -> None:

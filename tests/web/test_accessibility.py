@@ -26,7 +26,7 @@ def url():
             seed(stack)
             yield stack.state()["url"]
         finally:
-            stack.stop()
+            stack.remove()
 
 
 @pytest.fixture
