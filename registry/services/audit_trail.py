@@ -10,6 +10,7 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
@@ -120,7 +121,7 @@ def list_events(
 
 
 @audited_read
-def get_event(*, actor: Actor, event_id: object) -> AuditEvent:
+def get_event(*, actor: Actor, event_id: UUID) -> AuditEvent:
     """One event. Three queries at most.
 
     Raises:

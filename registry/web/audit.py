@@ -50,7 +50,7 @@ class FilterForm(Form):
     until = forms.DateField(label="To", required=False, widget=forms.DateInput({"type": "date"}))
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
         types = [(one.value, NOUNS[one].capitalize()) for one in SecurableType]
         kind: Any = self.fields["type"]
         kind.choices = [("", "Any"), *types, *((one, one.capitalize()) for one in _OTHER_TYPES)]
