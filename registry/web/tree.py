@@ -101,7 +101,7 @@ def schemas(request: HttpRequest, actor: Actor, catalog: str) -> HttpResponseBas
 
 @require_safe
 @signed_in
-def objects(request: HttpRequest, actor: Actor, catalog: str, schema: str) -> HttpResponseBase:
+def schema_objects(request: HttpRequest, actor: Actor, catalog: str, schema: str) -> HttpResponseBase:
     """The models of a schema and its tables; each kind has pages of its own."""
     token, kind = request.GET.get("page", ""), request.GET.get("kind", "")
     groups = []

@@ -13,7 +13,7 @@ urlpatterns = [
     path("keys", keyboard.keys, name="keys"),
     path("explore/tree", tree.catalogs, name="tree"),
     path("explore/tree/<str:catalog>", tree.schemas, name="tree-catalog"),
-    path("explore/tree/<str:catalog>/<str:schema>", tree.objects, name="tree-schema"),
+    path("explore/tree/<str:catalog>/<str:schema>", tree.schema_objects, name="tree-schema"),
     path("", include("registry.web.model_urls")),
     path("", include("registry.web.object_urls")),
     path("", include("registry.web.experiment_urls")),
