@@ -16,7 +16,7 @@ THEME_COOKIE = "theme"
 class Tab:
     """One entry of the main navigation.
 
-    `prefix` is the path under which it is the current one, or several of them, `key` the letter that leads there after g.
+    `prefix` is the path (or paths) under which it is the current one, `key` the letter that leads there after g.
     """
 
     title: str
