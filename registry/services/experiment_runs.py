@@ -11,13 +11,15 @@ from registry.models import Experiment, ExperimentLevel
 from registry.services.actors import Actor
 from registry.services.audit import audited_read
 from registry.services.experiment_lifecycle import search_experiments
-from registry.services.experiments import levels_of, require_level
+from registry.services.experiments import levels_of, newest_readable_ids, require_level
 from registry.services.mlmodel import MLMODEL
 from registry.services.paging import Page
 from registry.services.tracking import ask, get_run, missing_run
 from registry.storage.trees import tree_store
 
 _API = "/api/2.0/mlflow"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_SEARCHED_EXPERIMENTS = 200
 _ORDERED = re.compile(r"(-?)(?:(metrics|params)\.([^`]+)|(attributes\.(?:start_time|run_name|status)))")
 _EXPERIMENT_ORDERS = {
     "updated": "last_update_time ASC",
@@ -172,6 +174,32 @@ def search_runs(
     }
     found = ask("POST", f"{_API}/runs/search", body=body)
     return Page([_read_run(run) for run in found.get("runs", [])], str(found.get("next_page_token", "")))
+
+
+@audited_read
+def find_runs(*, actor: Actor, text: str, most: int = 5) -> list[Run]:
+    """The run of that id, or the newest ones with the text in their name, in the experiments made last.
+
+    One query, and one request to the tracking server.
+
+    Raises:
+        Unavailable: the tracking server is away.
+    """
+    if _RUN_ID.fullmatch(text.lower()):
+        try:
+            return [get_run_for(actor=actor, run_id=text.lower())]
+        except NotFound:
+            return []
+    ids = newest_readable_ids(actor=actor, most=_SEARCHED_EXPERIMENTS)
+    if not ids:
+        return []
+    body = {
+        "experiment_ids": ids,
+        "filter": f"attributes.run_name ILIKE '%{_quoted(text)}%'",
+        "order_by": ["attributes.start_time DESC"],
+        "max_results": most,
+    }
+    return [_read_run(run) for run in ask("POST", f"{_API}/runs/search", body=body).get("runs", [])]
 
 
 def _run_order(order: str) -> str:

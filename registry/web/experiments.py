@@ -6,12 +6,14 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from registry.errors import InvalidParameter, NotFound
+from registry.errors import InvalidParameter, NotFound, Unavailable
 from registry.services.actors import Actor
 from registry.services.experiment_runs import (
     Run,
+    find_runs,
     get_experiment,
     get_run_for,
     list_experiments,
@@ -24,6 +26,7 @@ from registry.services.paging import Page
 from registry.web.charts import history_figure
 from registry.web.context import public_host
 from registry.web.explore import PAGE_SIZE, chosen_tab, list_context
+from registry.web.palette import Entry, add_source
 from registry.web.session import signed_in
 
 RUN_TABS = [
@@ -33,6 +36,7 @@ RUN_TABS = [
     ("artifacts", "Artifacts"),
 ]
 _SHOWN_KEYS = 3
+_SHORTEST_SEARCH = 3
 
 
 @require_safe
@@ -129,3 +133,18 @@ def run_page(request: HttpRequest, actor: Actor, experiment_id: str, run_id: str
         history = metric_history(actor=actor, run_id=run_id, key=key)
         context |= {"metric": key, "history": history, "figure": history_figure(history)}
     return render(request, "experiments/run.html", context)
+
+
+def _runs_called(actor: Actor, text: str) -> Iterable[Entry]:
+    """Runs for the palette, by name or id. While the tracking server is away it finds the rest."""
+    if len(text) < _SHORTEST_SEARCH:
+        return
+    try:
+        runs = find_runs(actor=actor, text=text)
+    except Unavailable:
+        return
+    for run in runs:
+        yield Entry(run.name, reverse("run", args=[run.experiment_id, run.run_id]), "play", "Run", run.run_id[:8])
+
+
+add_source(_runs_called)

@@ -217,3 +217,12 @@ def test_pages_cost_the_same_for_one_row_and_many(lab, sign_in, django_assert_ma
 def test_a_tracking_server_that_is_away_is_said_so(sign_in, settings, tmp_path):
     settings.MLFLOW_SOCKET = str(tmp_path / "nobody.sock")
     assert "Not available just now" in text_of(sign_in("owner"), "/experiments", status=503)
+
+
+def test_the_palette_finds_runs_by_name_and_id_for_who_may_read_them(lab, sign_in):
+    run = lab.run("nightly boosting")
+    owner, outsider = sign_in("owner"), sign_in("outsider")
+    for text in ("nightly boosting", "BOOST", run):
+        assert lab.page(run) in text_of(owner, "/search", {"q": text}), text
+        assert lab.page(run) not in text_of(outsider, "/search", {"q": text}), text
+    assert lab.page(run) not in text_of(owner, "/search", {"q": "f" * 32})
