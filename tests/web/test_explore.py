@@ -12,6 +12,7 @@ from registry.services.grants import Change, update_grants
 from registry.services.schemas import create_schema
 from registry.services.tables import NewTable, create_table
 from registry.services.tags import Tags, tag_version
+from registry.web.template_tags import object_url
 from tests.web.factories import make_model, make_version
 
 MODEL = "/explore/data/models/prod/flights/delay"
@@ -156,10 +157,7 @@ def test_hostile_text_is_only_text(sign_in, people, flights):
     make_version(people.metastore_admin, model, comment=XSS, source=XSS, params=[{"name": XSS, "value": XSS}])
     tag_version(actor=people.metastore_admin, name=name, version=1, change=Tags(set={"k": XSS}))
     browser = sign_in("metastore_admin")
-    page = next(iter(browser.get("/").context["recent"])).model.securable
-    from registry.web.template_tags import object_url
-
-    url = object_url(page)
+    url = object_url(model.securable)
     for path in ["/", "/explore/data/prod/flights", "/explore/tree/prod/flights", url, f"{url}/version/1"]:
         text = text_of(browser, path)
         assert "<script>alert" not in text
