@@ -172,7 +172,7 @@ CALLS: list[Call] = [
     _on_model("plan_deletion", Action.DELETE_MODEL, model_deletion.plan_deletion),
     _on_model("delete_model", Action.DELETE_MODEL, registered_models.delete_model),
     _on_model("set_alias", Action.SET_ALIAS, aliases.set_alias, alias="challenger", version=1),
-    _on_model("move_aliases", Action.SET_ALIAS, aliases.move_aliases, moves={"champion": 1, "fresh": 1}),
+    _on_model("move_aliases", Action.SET_ALIAS, aliases.move_aliases, moves={"fresh": 1}),
     _on_model("delete_alias", Action.DELETE_ALIAS, aliases.delete_alias, alias="champion"),
     _tag(MODEL, Action.TAG_MODEL),
     *_grants_of(MODEL),

@@ -45,10 +45,13 @@ READS = {
 }
 ROW = {
     "authorize_upload": "generateTemporaryModelVersionCredential",
+    "create_webhook": "createWebhook",
     "report_load": "emitModelVersionLineage",
 }
 """Where the row is not called by the action that was asked for."""
-WRITES = [call for call in CALLS if call.action not in READS and call.name != "require"]
+ONLY_TOLD = {"require", "plan_deletion"}
+"""What asks for the right to write, and writes nothing."""
+WRITES = [call for call in CALLS if call.action not in READS and call.name not in ONLY_TOLD]
 ALMIGHTY = Spec(
     owns="OBJECT", admin=True, holds=(Privilege.CREATE_MODEL, Privilege.CREATE_TABLE, Privilege.CREATE_SCHEMA)
 )

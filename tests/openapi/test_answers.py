@@ -61,10 +61,9 @@ def test_what_would_be_answered_in_another_shape_is_refused(people, path, more, 
     token = create_token(actor=people.metastore_admin).value
     client = Client(headers={"Authorization": f"Bearer {token}"})
     root = "/api/2.1/unity-catalog"
-    catalog = {"name": "prod"}
-    client.post(f"{root}/catalogs", catalog, content_type="application/json")
-    client.post(f"{root}/schemas", {**catalog, "name": "ml", "catalog_name": "prod"}, content_type="application/json")
-    body = {"name": "new", "catalog_name": "prod", "schema_name": "ml", **more}
+    client.post(f"{root}/catalogs", {"name": "shapes"}, content_type="application/json")
+    client.post(f"{root}/schemas", {"name": "ml", "catalog_name": "shapes"}, content_type="application/json")
+    body = {"name": "new", "catalog_name": "shapes", "schema_name": "ml", **more}
     response = client.post(f"{root}/{path}", body, content_type="application/json")
     assert response.status_code == 400
     assert f"'{field}'" in response.json()["message"]

@@ -61,7 +61,9 @@ def test_client_env_prints_only_assignments(running):
     assert lines["DATABRICKS_RUNTIME_VERSION"].startswith("client.4.")
     assert (lines["MLFLOW_TRACKING_URI"], lines["MLFLOW_REGISTRY_URI"]) == ("databricks", "databricks-uc")
     assert len(lines["DATABRICKS_TOKEN"]) > 20
-    assert len(lines) == 5
+    assert lines["MLFLOW_UC_OSS_TOKEN"] == lines["DATABRICKS_TOKEN"]
+    assert lines["MLFLOW_S3_ENDPOINT_URL"] == f"{lines['DATABRICKS_HOST']}/s3"
+    assert len(lines) == 7
 
 
 def test_client_env_refuses_an_unknown_user(running):
