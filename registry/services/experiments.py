@@ -83,7 +83,8 @@ def newest_readable_ids(*, actor: Actor, most: int) -> list[str]:
     """The experiments made last of those that the actor may read. Costs one query."""
     rows = Experiment.objects.all()
     if not actor.is_metastore_admin:
-        rows = rows.filter(Q(owner__in=actor.principal_ids) | Q(grants__principal__in=actor.principal_ids)).distinct()
+        shared = ExperimentGrant.objects.filter(principal__in=actor.principal_ids).values("experiment")
+        rows = rows.filter(Q(owner__in=actor.principal_ids) | Q(pk__in=shared))
     return list(rows.order_by("-created_at", "pk").values_list("pk", flat=True)[:most])
 
 
