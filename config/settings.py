@@ -284,3 +284,18 @@ OPERATION_CANCEL_GRACE_SECONDS = _number("MODELKEEP_OPERATION_CANCEL_GRACE_SECON
 OPERATION_SWEEP_SECONDS = _number("MODELKEEP_OPERATION_SWEEP_SECONDS", 10)
 OPERATION_DAYS = _number("MODELKEEP_OPERATION_DAYS", 30)
 """How long an operation that is over stays known, with its log; 0: for ever."""
+
+SERVING_ROOT = os.environ.get("MODELKEEP_SERVING_ROOT", str(DATA_DIR / "serving"))
+"""Where serving keeps environments, model files, logs, routes and the spool of inference tables."""
+SERVING_SOCKETS = os.environ.get("MODELKEEP_SERVING_SOCKETS", str(Path(SERVING_ROOT) / "sockets"))
+"""Where replicas listen; a path that leaves room below the 107 bytes that a Unix socket may have."""
+SERVING_TIMEOUT_SECONDS = _number("MODELKEEP_SERVING_TIMEOUT_SECONDS", 120)
+"""How long a model may take for one request."""
+SERVING_MAX_BODY_BYTES = _number("MODELKEEP_SERVING_MAX_BODY_BYTES", 16 * 1024**2)
+SERVING_DEPLOY_SECONDS = _number("MODELKEEP_SERVING_DEPLOY_SECONDS", 3600)
+"""How long a configuration may take from being asked for to answering."""
+SERVING_MEMORY_BYTES_PER_UNIT = _number("MODELKEEP_SERVING_MEMORY_BYTES_PER_UNIT", 4 * 1024**3)
+SERVING_SCALE_DOWN_SECONDS = _number("MODELKEEP_SERVING_SCALE_DOWN_SECONDS", 300)
+SERVING_SCALE_TO_ZERO_SECONDS = _number("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS", 1800)
+SERVING_WHEELS = os.environ.get("MODELKEEP_SERVING_WHEELS", "")
+"""A folder of wheels that environments are built from besides, or without, a package index."""

@@ -1,0 +1,1 @@
+"""Profiles and drift of Delta tables, window by window, in bounded memory. No Django."""

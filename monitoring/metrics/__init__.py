@@ -1,0 +1,1 @@
+"""The mathematics of monitoring: pure functions over numpy arrays."""

@@ -1,0 +1,1 @@
+"""Answers prediction requests: authenticates, picks a replica, captures. No Django, no database."""

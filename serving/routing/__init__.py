@@ -1,0 +1,1 @@
+"""What supervisor, gateway and workers tell each other through files: no Django, standard library only."""

@@ -1,0 +1,1 @@
+"""Makes the running replicas equal the wanted ones, and publishes where they are."""
