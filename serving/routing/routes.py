@@ -47,7 +47,7 @@ class EntityRoute:
 
 @dataclass(frozen=True)
 class RateLimit:
-    """`calls` in `seconds` at most. `key` is endpoint, user, user_group or service_principal; `principal` its name."""
+    """`calls` in `seconds` at most. `key`: endpoint, user, user_group, service_principal; `principal` its name."""
 
     calls: int
     seconds: int
