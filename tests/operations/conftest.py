@@ -100,14 +100,14 @@ def only_our_paths(settings, tmp_path):
     settings.STATIC_ROOT = str(tmp_path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker_folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("worker")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_worker(worker_folder, django_db_setup, django_db_blocker):
-    """One worker for all tests of a process: only its pool processes are killed."""
+    """One worker for a module: only its pool processes are killed. It would take up what other modules submit."""
     with django_db_blocker.unblock():
         worker = start_worker(worker_folder, "shared")
     yield worker
