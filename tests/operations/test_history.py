@@ -60,10 +60,15 @@ def test_nothing_goes_when_everything_is_to_be_kept(people, settings):
     assert not Operation.objects.exists()
 
 
-def test_many_go_in_one_call(people, settings, monkeypatch, django_assert_max_num_queries):
+def test_many_go_in_one_call_and_a_batch_costs_what_one_does(
+    people, settings, monkeypatch, django_assert_num_queries, django_assert_max_num_queries
+):
     monkeypatch.setattr("registry.services.operation_history._BATCH", 4)
     settings.OPERATION_DAYS = 30
+    operation(people, "SUCCEEDED", days=31)
+    with django_assert_max_num_queries(20) as single:
+        assert forget_old_operations(now=NOW) == 1
     for _ in range(9):
         operation(people, "SUCCEEDED", days=31)
-    with django_assert_max_num_queries(3 * 7):
+    with django_assert_num_queries(3 * len(single)):
         assert forget_old_operations(now=NOW) == 9
