@@ -159,14 +159,21 @@ def record(
 
 
 def record_denial(actor: object, denial: AccessDenied | HiddenFromActor) -> None:
-    """Write the row of a denial in a transaction of its own; for whoever rolls back what a service wrote."""
+    """Write the row of a denial in a transaction of its own; for whoever rolls back what a service wrote.
+
+    A denial on what is no securable says with `service_name` and `subject` what `record` would be told of it.
+    """
     if not isinstance(actor, Actor):
         return
     entry = _Entry(actor=actor, action=getattr(denial, "action", "unknown"), decision="DENY", message=denial.message)
+    entry.service_name = getattr(denial, "service_name", entry.service_name)
     securable = getattr(denial, "denied_on", None)
+    subject: tuple[str, str, str] | None = getattr(denial, "subject", None)
     if isinstance(securable, Securable):
         entry.securable_type, entry.securable_id = securable.type, str(securable.pk)
         entry.securable_name = securable.full_name
+    elif subject is not None:
+        entry.securable_type, entry.securable_id, entry.securable_name = subject
     elif isinstance(denial, AccessDenied):
         entry.securable_name = denial.securable
     with transaction.atomic():

@@ -105,6 +105,7 @@ ASK_FOR_ADMINS = {
     "registry/web/groups.py": "which of two pages is shown; the services ask again",
     "registry/web/settings_sections.py": "which sections are shown",
     "registry/admin/site.py": "the console's door",
+    "serving/services/endpoint_access.py": "endpoints have levels of their own",
     "registry/web/context.py": "which tabs are shown",
 }
 """The only modules that may look whether an actor administers the metastore, and for what."""
