@@ -155,6 +155,11 @@ def export_events(*, actor: Actor, wanted: EventFilter, format_: str) -> Iterato
     return _walk(scopes, rows)
 
 
+def visible_events(*, actor: Actor, since: datetime | None, until: datetime | None) -> Iterator[AuditEvent]:
+    """All events of a stretch of time that the actor may see, newest first. Memory does not grow with them."""
+    return _walk(_scopes(actor), _matching(EventFilter(since=since, until=until)))
+
+
 def _walk(scopes: list[Q], rows: "QuerySet[AuditEvent]") -> Iterator[AuditEvent]:
     before: int | None = None
     while True:

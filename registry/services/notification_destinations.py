@@ -94,6 +94,16 @@ def _addresses(given: object) -> list[str]:
     return found
 
 
+@audited_read
+def require_manager(*, actor: Actor) -> None:
+    """Let pass who manages destinations and may see where they lead. Everybody else knows their names alone.
+
+    Raises:
+        AccessDenied: not a metastore admin.
+    """
+    require_administrator(actor)
+
+
 @audited
 def create_destination(
     *, actor: Actor, display_name: str, kind: DestinationKind, config: Mapping[str, Any]

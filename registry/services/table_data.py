@@ -23,6 +23,7 @@ from registry.privileges import Action, SecurableType
 from registry.services.access import require
 from registry.services.actors import Actor
 from registry.services.audit import audited, audited_read, record
+from registry.services.audit_trail import visible_events
 from registry.services.securables import find_for, find_securable, with_containers
 from registry.services.tables import NewTable, create_table
 
@@ -175,22 +176,17 @@ def _ids(folders: Iterable[Path]) -> list[UUID]:
 
 
 def export_audit(*, actor: Actor, path: Path, since: str = "", until: str = "") -> None:
-    """Write the audit rows that the actor may see as lines of JSON: all for a metastore admin, else one's own.
+    """Write the audit rows that the actor may see as lines of JSON, newest first, by the rule of the audit page.
 
     `since` and `until` bound the time of the event (ISO, UTC). Streams; memory does not grow with the trail.
 
     Raises:
         LimitExceeded: more rows than a statement may look at.
     """
-    rows = AuditEvent.objects.order_by("id")
-    if not actor.is_metastore_admin:
-        rows = rows.filter(actor_id=actor.principal.pk)
-    for bound, condition in ((since, "at__gte"), (until, "at__lt")):
-        moment = parse_datetime(bound) if bound else None
-        if moment is not None:
-            rows = rows.filter(**{condition: make_aware(moment)})
+    first, last = (make_aware(moment) if (moment := parse_datetime(text)) else None for text in (since, until))
+    events = visible_events(actor=actor, since=first, until=last)
     with path.open("w") as file:
-        for count, event in enumerate(rows.iterator(chunk_size=2000), start=1):
+        for count, event in enumerate(events, start=1):
             if count > settings.SQL_MAX_AUDIT_ROWS:
                 raise LimitExceeded(
                     f"{AUDIT_TABLE} holds more than the {settings.SQL_MAX_AUDIT_ROWS} rows that one statement may "

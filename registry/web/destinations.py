@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from registry.errors import AccessDenied, InvalidParameter
+from registry.errors import InvalidParameter
 from registry.models import DestinationKind, NotificationDestination
 from registry.services.actors import Actor
 from registry.services.deliveries import list_deliveries, try_destination
@@ -19,6 +19,7 @@ from registry.services.notification_destinations import (
     delete_destination,
     get_destination,
     list_destinations,
+    require_manager,
     update_destination,
 )
 from registry.web.actions import told_in_a_toast
@@ -125,21 +126,11 @@ _FORMS: dict[DestinationKind, type[DestinationForm]] = {
 }
 
 
-def _for_admins(actor: Actor) -> None:
-    """Names are for everybody who chooses one; these pages show where they lead.
-
-    Raises:
-        AccessDenied.
-    """
-    if not actor.is_metastore_admin:
-        raise AccessDenied("Only metastore admins manage notification destinations.", missing="metastore admin")
-
-
 @require_safe
 @signed_in
 def destinations_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """Every destination, by name."""
-    _for_admins(actor)
+    require_manager(actor=actor)
     page = list_destinations(actor=actor, max_results=PAGE_SIZE, page_token=request.GET.get("page", ""))
     rows = [(row, *KINDS[DestinationKind(row.kind)]) for row in page.items]
     context = {"page": page, "rows": rows, "kinds": _kinds(), **settings_context(request, actor)}
@@ -154,7 +145,7 @@ def _kinds() -> list[tuple[str, str, str]]:
 @signed_in
 def destination_page(request: HttpRequest, actor: Actor, destination_id: str) -> HttpResponseBase:
     """One destination, and the log of what it was sent."""
-    _for_admins(actor)
+    require_manager(actor=actor)
     destination = get_destination(actor=actor, destination_id=destination_id)
     label, icon = KINDS[DestinationKind(destination.kind)]
     state = request.GET.get("state", "")
@@ -180,7 +171,7 @@ def destination_page(request: HttpRequest, actor: Actor, destination_id: str) ->
 @told_in_a_toast
 def new_destination(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """Make a destination of the kind that the address names."""
-    _for_admins(actor)
+    require_manager(actor=actor)
     kind = _kind(request.GET)
     form = _FORMS[kind](request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -206,7 +197,7 @@ def _kind(given: Mapping[str, Any]) -> DestinationKind:
 @told_in_a_toast
 def edit_destination(request: HttpRequest, actor: Actor, destination_id: str) -> HttpResponseBase:
     """Change a destination; how it is reached stays."""
-    _for_admins(actor)
+    require_manager(actor=actor)
     known = get_destination(actor=actor, destination_id=destination_id)
     kind = DestinationKind(known.kind)
     form = _FORMS[kind](request.POST if request.method == "POST" else None, known=known)
@@ -231,7 +222,7 @@ def _page_of(request: HttpRequest, destination: NotificationDestination) -> str:
 @told_in_a_toast
 def test_destination(request: HttpRequest, actor: Actor, destination_id: str) -> HttpResponseBase:
     """Send a notice that says it is a test, and show what came of it."""
-    _for_admins(actor)
+    require_manager(actor=actor)
     destination = get_destination(actor=actor, destination_id=destination_id)
     form = Form(request.POST if request.method == "POST" else None)
     answer: Answer | None = None
@@ -255,7 +246,7 @@ def test_destination(request: HttpRequest, actor: Actor, destination_id: str) ->
 @told_in_a_toast
 def remove_destination(request: HttpRequest, actor: Actor, destination_id: str) -> HttpResponseBase:
     """Delete a destination with its log."""
-    _for_admins(actor)
+    require_manager(actor=actor)
     destination = get_destination(actor=actor, destination_id=destination_id)
     form = Form(request.POST if request.method == "POST" else None)
     if form.is_valid():
