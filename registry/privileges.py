@@ -117,6 +117,7 @@ class Action(StrEnum):
     TAG_TABLE = "tagTable"
     SELECT_TABLE = "selectFromTable"
     MODIFY_TABLE = "modifyTable"
+    MANAGE_MONITOR = "manageMonitor"
     READ_GRANTS = "getPermissions"
     GRANT = "updatePermissions"
     TRANSFER = "transferOwnership"
@@ -182,6 +183,8 @@ RULES: dict[Action, Rule] = {
     Action.TAG_TABLE: Rule((Right.OWNS, Privilege.APPLY_TAG)),
     Action.SELECT_TABLE: Rule((Right.OWNER, Privilege.SELECT)),
     Action.MODIFY_TABLE: Rule((Right.OWNER, Privilege.MODIFY)),
+    # What watches it; to make one takes SELECT_TABLE as well.
+    Action.MANAGE_MONITOR: Rule((Right.ADMINISTERS,)),
     # On any securable.
     Action.READ_GRANTS: Rule((Right.ADMINISTERS,)),
     Action.GRANT: Rule((Right.ADMINISTERS,)),
@@ -238,6 +241,7 @@ ACTIONS_ON: dict[SecurableType, tuple[Action, ...]] = {
         Action.TAG_TABLE,
         Action.SELECT_TABLE,
         Action.MODIFY_TABLE,
+        Action.MANAGE_MONITOR,
         *_BELOW_METASTORE,
     ),
 }

@@ -72,6 +72,7 @@ class Alert(models.Model):
     )
 
     query_text = models.TextField(blank=True)
+    parameters = models.JSONField(default=list, blank=True, help_text="name, value and type of what it is filled with.")
     value_column = models.CharField(max_length=255, blank=True)
     value_display = models.CharField(max_length=255, blank=True)
     aggregation = models.CharField(max_length=16, choices=Aggregation.choices, blank=True)
@@ -121,6 +122,7 @@ class Alert(models.Model):
 
     summary = models.TextField(blank=True, help_text="The subject of what is sent, with {{placeholders}}.")
     description = models.TextField(blank=True, help_text="The text of what is sent, with {{placeholders}}.")
+    template_format = models.CharField(max_length=10, blank=True, help_text="HTML or MARKDOWN, kept to be told back.")
     parent_path = models.CharField(max_length=1024, blank=True)
     warehouse_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()

@@ -62,6 +62,7 @@ ACTIONS = {
     Action.READ_TABLE: "see the table and its columns",
     Action.SELECT_TABLE: "read its rows",
     Action.MODIFY_TABLE: "change its rows",
+    Action.MANAGE_MONITOR: "monitor it",
     Action.UPDATE_TABLE: "describe or rename the table",
     Action.TAG_TABLE: "set and remove tags of the table",
     Action.DELETE_TABLE: "take the table out of the catalog",

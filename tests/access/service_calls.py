@@ -196,5 +196,6 @@ CALLS: list[Call] = [
     *_grants_of(TABLE),
     _gate(TABLE, Action.SELECT_TABLE),
     _gate(TABLE, Action.MODIFY_TABLE),
+    _gate(TABLE, Action.MANAGE_MONITOR),
     *(_webhook(on) for on in (METASTORE, CATALOG, SCHEMA, MODEL)),
 ]

@@ -32,7 +32,7 @@ DIALECTS_KINDS_AND_ACTORS = [
 CLIENT = Client()
 """One for all: it loads the middleware once, and no answer here sets a cookie."""
 KNOWN_TO_ALL = {SecurableType.METASTORE}
-NOT_ON_THE_WIRE = {Action.SELECT_TABLE, Action.MODIFY_TABLE, Action.ADMINISTER_METASTORE}
+NOT_ON_THE_WIRE = {Action.SELECT_TABLE, Action.MODIFY_TABLE, Action.MANAGE_MONITOR, Action.ADMINISTER_METASTORE}
 
 
 def test_the_file_is_whole():

@@ -76,6 +76,7 @@ KINDS_AND_ACTORS = sorted({(row.on, row.actor) for row in ROWS})
 NOT_IN_SQL = {
     (METASTORE, Action.ADMINISTER_METASTORE),
     (SCHEMA, Action.CREATE_MODEL),
+    (TABLE, Action.MANAGE_MONITOR),
     *((on, Action.MANAGE_WEBHOOKS) for on in SecurableType),
     *((MODEL, action) for action in Action if "Version" in action or "Alias" in action),
 }
