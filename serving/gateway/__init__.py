@@ -1,1 +1,1 @@
-"""Answers prediction requests: authenticates, picks a replica, captures. No Django, no database."""
+"""The data plane: invocations are answered here, in the event loop, without Django and without the database."""
