@@ -27,18 +27,14 @@ from registry.web.actions import name_of
 from registry.web.explore import PAGE_SIZE, object_context
 from registry.web.lineage_layout import lay_out
 from registry.web.model_edits import model_edits
+from registry.web.object_tabs import MODEL, added_context, added_tabs
 from registry.web.permissions import holders_of
 from registry.web.session import signed_in
 from registry.web.template_tags import champion
 
-_TABS = [
-    ("overview", "Overview"),
-    ("versions", "Versions"),
-    ("aliases", "Aliases"),
-    ("lineage", "Lineage"),
-    ("permissions", "Permissions"),
-    ("details", "Details"),
-]
+_FIRST_TABS = [("overview", "Overview"), ("versions", "Versions"), ("aliases", "Aliases")]
+_LAST_TABS = [("lineage", "Lineage"), ("permissions", "Permissions"), ("details", "Details")]
+_ACTIVITY = ("activity", "Activity")
 _NEWEST = 5
 
 
@@ -50,7 +46,7 @@ def model_page(request: HttpRequest, actor: Actor, catalog: str, schema: str, mo
     view = browse_model(actor=actor, name=name)
     securable = view.model.securable
     may = allowed_actions(actor=actor, securable=securable)
-    tabs = [*_TABS, ("activity", "Activity")] if Action.READ_GRANTS in may else _TABS
+    tabs = [*_FIRST_TABS, *added_tabs(MODEL), *_LAST_TABS, *([_ACTIVITY] if Action.READ_GRANTS in may else [])]
     context = object_context(request, securable, tabs)
     context |= {
         "model": view.model,
@@ -58,6 +54,7 @@ def model_page(request: HttpRequest, actor: Actor, catalog: str, schema: str, mo
         **model_edits(may, securable),
         "alias_limit": settings.MAX_ALIASES_PER_MODEL,
     }
+    context |= added_context(MODEL, request, actor, view.model, open_tab=context["tab"])
     context |= _tab_context(request, actor, view.model, context["tab"])
     return render(request, "explore/model.html", context)
 

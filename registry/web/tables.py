@@ -14,6 +14,7 @@ from registry.services.sql_statements import NewStatement, read_rows, submit_sta
 from registry.services.table_lineage import list_table_lineage
 from registry.services.tables import get_table
 from registry.web.explore import PAGE_SIZE, object_context
+from registry.web.object_tabs import TABLE, added_context, added_tabs
 from registry.web.objects import activity_page, activity_tab, edit_context
 from registry.web.permissions import holders_of
 from registry.web.session import signed_in
@@ -31,8 +32,15 @@ def table_page(request: HttpRequest, actor: Actor, catalog: str, schema: str, ta
     found = get_table(actor=actor, full_name=name)
     securable = found.securable
     edits = edit_context(actor, securable)
-    tabs = [_FIRST, *([_SAMPLE] if Action.SELECT_TABLE in edits["may"] else []), *_OTHERS, *activity_tab(edits)]
+    tabs = [
+        _FIRST,
+        *([_SAMPLE] if Action.SELECT_TABLE in edits["may"] else []),
+        *added_tabs(TABLE),
+        *_OTHERS,
+        *activity_tab(edits),
+    ]
     context = {**object_context(request, securable, tabs), **edits, "table": found}
+    context |= added_context(TABLE, request, actor, found, open_tab=context["tab"])
     match context["tab"]:
         case "permissions":
             context["holders"] = holders_of(request, actor=actor, securable=securable)

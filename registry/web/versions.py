@@ -25,6 +25,7 @@ from registry.web.actions import name_of
 from registry.web.explore import PAGE_SIZE, object_context
 from registry.web.lineage_layout import lay_out
 from registry.web.model_edits import version_edits
+from registry.web.object_tabs import VERSION, added_context, added_tabs
 from registry.web.polling import FIRST_SECONDS
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
@@ -38,6 +39,7 @@ _TABS = [
     ("checks", "Checks"),
     ("uses", "Used by"),
 ]
+_ACTIVITY = ("activity", "Activity")
 _PARTS = [("inputs", "Inputs"), ("outputs", "Outputs"), ("params", "Parameters")]
 
 
@@ -51,7 +53,7 @@ def version_page(
     found = get_version(actor=actor, name=name, version=version)
     securable = found.model.securable
     may = allowed_actions(actor=actor, securable=securable)
-    tabs = [*_TABS, ("activity", "Activity")] if Action.READ_GRANTS in may else _TABS
+    tabs = [*_TABS, *added_tabs(VERSION), *([_ACTIVITY] if Action.READ_GRANTS in may else [])]
     context = object_context(request, securable, tabs)
     context["crumbs"].append((securable.name, object_url(securable)))
     context |= {
@@ -62,6 +64,7 @@ def version_page(
     }
     if found.status != VersionStatus.READY:
         context |= {"progress": progress_of(actor=actor, name=name, version=version), "wait": FIRST_SECONDS}
+    context |= added_context(VERSION, request, actor, found, open_tab=context["tab"])
     context |= _tab_context(request, actor, found, context["tab"])
     return render(request, "explore/version.html", context)
 

@@ -1,0 +1,51 @@
+"""Tabs that the apps above add to the pages of tables, models and versions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from registry.services.actors import Actor
+
+TABLE, MODEL, VERSION = "table", "model", "version"
+"""The pages that take tabs. Theirs is about a Table, a RegisteredModel or a ModelVersion."""
+
+Subject = Any
+
+
+@dataclass(frozen=True)
+class ObjectTab:
+    """One tab. `context` is asked only when it is open, as (request, actor, subject), for what `template` needs.
+
+    The subject is visible to the actor. The services that `context` calls decide about everything else.
+    """
+
+    name: str
+    label: str
+    template: str
+    context: Callable[[HttpRequest, Actor, Subject], Mapping[str, Any]]
+
+
+_tabs: dict[str, list[ObjectTab]] = {TABLE: [], MODEL: [], VERSION: []}
+
+
+def add_object_tab(page: str, tab: ObjectTab) -> None:
+    """Add a tab to one kind of page; apps call this when they load."""
+    if all(known.name != tab.name for known in _tabs[page]):
+        _tabs[page].append(tab)
+
+
+def added_tabs(page: str) -> list[tuple[str, str]]:
+    """Names and labels of what was added."""
+    return [(tab.name, tab.label) for tab in _tabs[page]]
+
+
+def added_context(
+    page: str, request: HttpRequest, actor: Actor, subject: Subject, *, open_tab: str
+) -> dict[str, Any]:
+    """What the open tab shows, if it is an added one: its template and what that needs."""
+    found = next((tab for tab in _tabs[page] if tab.name == open_tab), None)
+    if found is None:
+        return {}
+    return {**found.context(request, actor, subject), "added_template": found.template}
