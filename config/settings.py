@@ -299,3 +299,17 @@ SERVING_SCALE_DOWN_SECONDS = _number("MODELKEEP_SERVING_SCALE_DOWN_SECONDS", 300
 SERVING_SCALE_TO_ZERO_SECONDS = _number("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS", 1800)
 SERVING_WHEELS = os.environ.get("MODELKEEP_SERVING_WHEELS", "")
 """A folder of wheels that environments are built from besides, or without, a package index."""
+SERVING_INDEX_URL = os.environ.get("MODELKEEP_SERVING_INDEX_URL", "")
+"""The package index that environments are built from; empty: the public one."""
+SERVING_NO_INDEX = _flag("MODELKEEP_SERVING_NO_INDEX", default=False)
+"""Environments are built from SERVING_WHEELS alone."""
+SERVING_SOURCE_BUILDS = _flag("MODELKEEP_SERVING_SOURCE_BUILDS", default=False)
+"""Whether packages without a wheel may be built: that runs their own code, unconfined, on this machine."""
+SERVING_NEAREST_PYTHON = _flag("MODELKEEP_SERVING_NEAREST_PYTHON", default=False)
+"""Whether a model whose Python is not installed gets the one nearest to it."""
+SERVING_BUILD_SECONDS = _number("MODELKEEP_SERVING_BUILD_SECONDS", 1800)
+"""How long one step of making an environment may take."""
+SERVING_RESOLUTION_HOURS = _number("MODELKEEP_SERVING_RESOLUTION_HOURS", 24 * 30)
+"""How long the same requirement lines keep the packages that they were resolved to; 0: for ever."""
+SERVING_UNUSED_DAYS = _number("MODELKEEP_SERVING_UNUSED_DAYS", 14)
+"""Environments and model files that nobody used for so long are taken off the disk."""

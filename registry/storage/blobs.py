@@ -1,5 +1,6 @@
 """Content-addressed bytes: each distinct content is kept once, under its SHA-256."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from django.conf import settings
 
 from registry.errors import FileMissing
 from registry.storage.incoming import (
+    READ_ONLY,
     ByteSource,
     Received,
     ReceivedFile,
+    copy_out,
     receive,
     sweep_temporary,
     sync_folder,
@@ -23,6 +26,8 @@ from registry.storage.s3.blobs import S3BlobStore
 from registry.storage.s3.bucket import is_s3
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_UNLINKABLE = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
+"""What linking says across file systems, where links are not allowed, and where a file has too many."""
 
 
 class BlobStore(Protocol):
@@ -57,6 +62,13 @@ class BlobStore(Protocol):
 
     def sweep_temporary(self, *, before: float, dry_run: bool) -> int:
         """Remove what uploads left that are dead since that time, in seconds since 1970; returns how many files."""
+        ...
+
+    def place(self, sha256: str, target: Path) -> None:
+        """Make a blob a file of this machine, for reading only: linked where it lies here anyway, else copied.
+
+        Raises FileMissing; FileExistsError when there is something at that path.
+        """
         ...
 
     def link(self, sha256: str, *, filename: str, seconds: int) -> str | None:
@@ -124,6 +136,19 @@ class LocalBlobStore:
     def sweep_temporary(self, *, before: float, dry_run: bool) -> int:
         """Remove what dead uploads left."""
         return sweep_temporary(self._incoming, before=before, dry_run=dry_run)
+
+    def place(self, sha256: str, target: Path) -> None:
+        """Link a blob to another name of the same file system, else copy it. Nobody may write to it afterwards."""
+        source = self._path(sha256)
+        try:
+            source.chmod(READ_ONLY)
+            target.hardlink_to(source)
+        except FileNotFoundError as error:
+            raise FileMissing("These bytes are not in the store.") from error
+        except OSError as error:
+            if error.errno not in _UNLINKABLE:
+                raise
+            copy_out(self.open(sha256), target)
 
     def link(self, sha256: str, *, filename: str, seconds: int) -> None:
         """A disk answers nobody but us."""

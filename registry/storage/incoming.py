@@ -13,6 +13,7 @@ from typing import Protocol
 from registry.errors import InvalidParameter, TooLarge, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
+READ_ONLY = 0o444
 _FLUSH_BYTES = 32 * CHUNK_BYTES
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
@@ -116,6 +117,19 @@ def land(
         finally:
             os.close(descriptor)
     return Path(name), size
+
+
+def copy_out(pieces: Iterator[bytes], target: Path) -> None:
+    """Write pieces to a new file that nobody may write to afterwards. Memory is bounded.
+
+    Raises:
+        FileExistsError, Unavailable: the disk is full.
+    """
+    with translated_disk_errors():
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, READ_ONLY)
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
 
 
 def pour(

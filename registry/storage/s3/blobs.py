@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from registry.errors import FileMissing
-from registry.storage.incoming import ByteSource, Received
+from registry.storage.incoming import ByteSource, Received, copy_out
 from registry.storage.s3 import arrivals
 from registry.storage.s3.arrivals import ReceivedInMemory, ReceivedObject
 from registry.storage.s3.bucket import Bucket
@@ -71,6 +72,10 @@ class S3BlobStore:
     def sweep_temporary(self, *, before: float, dry_run: bool) -> int:
         """Remove what dead uploads left."""
         return arrivals.sweep_incoming(self._bucket, before=before, dry_run=dry_run)
+
+    def place(self, sha256: str, target: Path) -> None:
+        """Copy a blob to a file of this machine."""
+        copy_out(self.open(sha256), target)
 
     def link(self, sha256: str, *, filename: str, seconds: int) -> str | None:
         """A URL that reads a blob from the object store itself; None when clients are not sent there."""
