@@ -15,7 +15,7 @@ Handler = Callable[[OperationContext], dict[str, Any] | None]
 Resubmit = Callable[..., Operation]
 """Called as (actor=…, operation=…): asks for the same work once more, with the rights of who asks now."""
 
-QUEUES = ("default", "build", "monitoring")
+QUEUES = ("default", "build", "deploy", "monitoring")
 
 
 @dataclass(frozen=True)
