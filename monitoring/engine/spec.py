@@ -112,7 +112,8 @@ class TableRef:
 class Progress(Protocol):
     """Told how far a refresh is; raises to stop it, which leaves the metric tables as they were or complete."""
 
-    def __call__(self, percent: int, step: str) -> None: ...
+    def __call__(self, percent: int, step: str) -> None:
+        """Percent from 0 to 100, and what is being done, for people."""
 
 
 @dataclass(frozen=True)
