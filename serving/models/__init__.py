@@ -13,7 +13,13 @@ from serving.models.endpoints import (
     ServedEntity,
     ServingEndpoint,
 )
-from serving.models.environments import EnvironmentKind, EnvironmentState, ServingEnvironment
+from serving.models.environments import (
+    EnvironmentKind,
+    EnvironmentState,
+    ResolvedRequirements,
+    ServingEnvironment,
+    VersionEnvironment,
+)
 from serving.models.inference_tables import CaptureForm, InferenceTable
 from serving.models.replicas import EndpointSample, Replica, ReplicaState
 from serving.models.secrets import Secret, SecretGrant, SecretLevel, SecretScope
@@ -35,6 +41,7 @@ __all__ = [
     "InferenceTable",
     "Replica",
     "ReplicaState",
+    "ResolvedRequirements",
     "Secret",
     "SecretGrant",
     "SecretLevel",
@@ -42,4 +49,5 @@ __all__ = [
     "ServedEntity",
     "ServingEndpoint",
     "ServingEnvironment",
+    "VersionEnvironment",
 ]

@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 
-from registry.models import Blob, Operation
+from registry.models import Blob, ModelVersion, Operation
 
 
 class EnvironmentKind(models.TextChoices):
@@ -50,3 +50,35 @@ class ServingEnvironment(models.Model):
 
     def __str__(self) -> str:
         return f"Python {self.python}, {self.digest[:12]}"
+
+
+class ResolvedRequirements(models.Model):
+    """What the same question was answered before: `key` is the hash of the lines, the Python and where packages come
+    from. A newer question about the same lines need not be resolved again, until the answer is too old.
+    """
+
+    key = models.CharField(primary_key=True, max_length=64)
+    environment = models.ForeignKey(ServingEnvironment, models.CASCADE, related_name="resolutions")
+    resolved_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "resolved requirements"
+
+    def __str__(self) -> str:
+        return self.key[:12]
+
+
+class VersionEnvironment(models.Model):
+    """The environment that a version runs in; `proved_at` is when a real prediction was last made there."""
+
+    version = models.OneToOneField(ModelVersion, models.CASCADE, primary_key=True, related_name="environment_link")
+    environment = models.ForeignKey(ServingEnvironment, models.CASCADE, related_name="version_links")
+    operation = models.ForeignKey(
+        Operation, models.SET_NULL, null=True, blank=True, related_name="+", help_text="What last made or proved it."
+    )
+    proved_at = models.DateTimeField(null=True, blank=True)
+    message = models.TextField(blank=True, help_text="Why the version cannot predict in it; empty when it can.")
+    updated_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.version} in {self.environment}"
