@@ -1,0 +1,92 @@
+"""Labels: what really was, told later by request id, kept in a table of its own and joined to the unpacked rows."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from serving.models import InferenceTable
+from serving.services.delta_tables import Column
+from serving.services.delta_writes import open_table, type_name, write_rows
+from serving.services.spool_batches import Batch
+from serving.services.unpacking import LABEL, fitted
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+Key = tuple[str, int]
+
+
+def label_columns(type_: str) -> tuple[Column, ...]:
+    """The columns of a table of labels of that type."""
+    return (
+        Column("databricks_request_id", "string", "Id of the request, as in the unpacked table."),
+        Column("row_index", "integer", "Which row of the request, from 0."),
+        Column(LABEL, type_, "What really was."),
+        Column("labeled_at", "timestamp", "When it was told."),
+        Column("labeled_by", "string", "Who told it."),
+    )
+
+
+def merge_labels(table: InferenceTable, batch: Batch, *, application: str) -> None:
+    """Keep the labels of a batch and set them in the unpacked rows that are there, each once."""
+    labels, unpacked = open_table(table.label_table), open_table(table.unpacked_table)
+    if labels is None:
+        return
+    rows = [_row(row, _label_type(labels)) for row in batch.rows()]
+    mark = (application, batch.number)
+    if (labels.transaction_version(application) or 0) < batch.number:
+        write_rows(labels, rows, mark)
+    if unpacked is None or not rows or (unpacked.transaction_version(application) or 0) >= batch.number:
+        return
+    _merge(unpacked, newest_of(rows), mark)
+
+
+def _row(row: Mapping[str, Any], type_: str) -> dict[str, Any]:
+    return {
+        "databricks_request_id": row["request_id"],
+        "row_index": row["row_index"],
+        LABEL: fitted(row["label"], type_),
+        "labeled_at": datetime.fromtimestamp(row["labeled_at"], UTC),
+        "labeled_by": row["labeled_by"],
+    }
+
+
+def _label_type(labels: "DeltaTable") -> str:
+    import pyarrow as pa
+
+    return type_name(pa.schema(labels.schema().to_arrow()).field(LABEL).type)
+
+
+def newest_of(rows: Collection[Mapping[str, Any]]) -> dict[Key, Any]:
+    """The label that was told last of each row."""
+    ordered = sorted(rows, key=lambda row: row["labeled_at"])
+    return {(row["databricks_request_id"], row["row_index"]): row[LABEL] for row in ordered}
+
+
+def newest_labels(labels: "DeltaTable", *, since: datetime, request_ids: Collection[str]) -> dict[Key, Any]:
+    """The labels of these requests that were told since then. Reads only files that hold such labels."""
+    import pyarrow.compute as pc
+
+    condition = (pc.field("labeled_at") >= since) & pc.field("databricks_request_id").isin(list(request_ids))
+    return newest_of(labels.to_pyarrow_dataset().to_table(filter=condition).to_pylist())
+
+
+def _merge(unpacked: "DeltaTable", labels: Mapping[Key, Any], mark: tuple[str, int]) -> None:
+    import pyarrow as pa
+    from deltalake import CommitProperties, Transaction
+
+    schema = pa.schema(unpacked.schema().to_arrow())
+    source = pa.table(
+        {
+            "request": pa.array([key[0] for key in labels], pa.string()),
+            "place": pa.array([key[1] for key in labels], pa.int32()),
+            "told": pa.array(list(labels.values()), schema.field(LABEL).type),
+        }
+    )
+    unpacked.merge(
+        source,
+        "t.databricks_request_id = s.request AND t.row_index = s.place",
+        source_alias="s",
+        target_alias="t",
+        commit_properties=CommitProperties(app_transactions=[Transaction(*mark)]),
+    ).when_matched_update({LABEL: "s.told"}).execute()
