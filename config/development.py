@@ -20,14 +20,17 @@ LINTERS: Mapping[str, Sequence[str]] = {
     "djlint format": ("-m", "djlint", *TEMPLATES, "--check", "--quiet", "--allow-empty-input"),
     "mypy": ("-m", "mypy"),
 }
+MOST_PROCESSES = 8
+"""More of them wait for the one PostgreSQL of the run."""
 LOCKS = {"requirements.in": "requirements.lock", "requirements-dev.in": "requirements-dev.lock"}
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Become pytest, on two processes unless the caller chooses; PostgreSQL and Redis come with it."""
+    """Become pytest, a process a core unless the caller chooses; PostgreSQL and Redis come with it."""
     chosen = any(argument.startswith(("-n", "--numprocesses")) for argument in arguments)
     # A group's tests share what is slow to start.
-    spread = [] if chosen else ["-n", "2", "--dist", "loadgroup"]
+    processes = min(max(os.cpu_count() or 1, 2), MOST_PROCESSES)
+    spread = [] if chosen else ["-n", str(processes), "--dist", "loadgroup"]
     os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *spread, *arguments])
 
