@@ -8,7 +8,6 @@ from django.db import connection
 from registry.models import ADMINS, Membership, Principal, PrincipalKind
 from registry.services.actors import Actor, load_actor
 
-
 SLOW = ("stack", "contract", "client", "browser")
 
 
