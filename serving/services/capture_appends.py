@@ -23,7 +23,7 @@ from registry.services.securables import find_securable
 from serving.models import EndpointEvent, InferenceTable, ServedEntity
 from serving.routing.stats import read_stats
 from serving.services.capture_labels import merge_labels, newest_labels
-from serving.services.delta_tables import Column, catalog_columns
+from serving.services.delta_tables import Column, catalog_columns, storable
 from serving.services.delta_writes import open_table, typed_rows, write_rows
 from serving.services.endpoint_events import tell
 from serving.services.payload_rows import payload_row, received_at
@@ -184,7 +184,7 @@ def _records(
             continue
         facts = {
             "databricks_request_id": row["request_id"],
-            "client_request_id": row.get("client_request_id"),
+            "client_request_id": storable(row.get("client_request_id")),
             "timestamp": received_at(row),
             "status_code": row["status_code"],
             "model_name": row.get("model"),
@@ -205,6 +205,9 @@ def _values(unpacking: Unpacking | None, row: Mapping[str, Any]) -> list[dict[st
         )
     except Unparsable:
         return None
+    except Exception as error:  # What somebody sent must never keep everybody else's rows out of the table.
+        logger.warning("request %s cannot be unpacked", row.get("request_id"), exc_info=error)
+        return None
 
 
 def _add_labels(table: InferenceTable, rows: Sequence[Mapping[str, Any]], records: Iterable[dict[str, Any]]) -> None:
@@ -223,7 +226,7 @@ def _add_labels(table: InferenceTable, rows: Sequence[Mapping[str, Any]], record
 def _widened(table: InferenceTable, unpacked: "DeltaTable", unpackings: Iterable[Unpacking]) -> "DeltaTable":
     """The unpacked table with the columns that these versions have besides those it has."""
     import pyarrow as pa
-    from deltalake import Field, PrimitiveType
+    from deltalake.schema import Field, PrimitiveType
 
     known = {field.name.lower() for field in pa.schema(unpacked.schema().to_arrow())}
     wanted = {column.name.lower(): column for one in unpackings for column in one.columns}

@@ -46,6 +46,11 @@ class Column:
     comment: str = ""
 
 
+def storable(text: str | None) -> str | None:
+    """Text that a table can hold: JSON may carry halves of characters, which are no UTF-8."""
+    return text if text is None else text.encode(errors="replace").decode()
+
+
 def catalog_columns(columns: Sequence[Column]) -> list[dict[str, Any]]:
     """The columns as the catalog shows them."""
     found = []

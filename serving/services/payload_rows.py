@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from serving.models import CaptureForm
-from serving.services.delta_tables import TEXT_LIST, TEXT_MAP, Column
+from serving.services.delta_tables import TEXT_LIST, TEXT_MAP, Column, storable
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
     CaptureForm.AI_GATEWAY: (
@@ -48,7 +48,7 @@ def received_at(row: Mapping[str, Any]) -> datetime:
 
 def text_of_body(body: bytes | str | None) -> str | None:
     """A body as the table holds it. Bytes that are no UTF-8 show as replacement characters."""
-    return body.decode(errors="replace") if isinstance(body, bytes) else body
+    return body.decode(errors="replace") if isinstance(body, bytes) else storable(body)
 
 
 def _ai_gateway(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _ai_gateway(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "databricks_request_id": row["request_id"],
         "request_date": moment.date(),
-        "client_request_id": row.get("client_request_id"),
+        "client_request_id": storable(row.get("client_request_id")),
         "request_time": moment,
         "status_code": row["status_code"],
         "sampling_fraction": row.get("sampling", 1.0),
@@ -79,7 +79,7 @@ def _legacy(row: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "databricks_request_id": row["request_id"],
-        "client_request_id": row.get("client_request_id"),
+        "client_request_id": storable(row.get("client_request_id")),
         "date": moment.date(),
         "timestamp_ms": int(moment.timestamp() * 1000),
         "status_code": row["status_code"],

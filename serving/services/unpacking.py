@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serving.services.delta_tables import Column
+from serving.services.delta_tables import Column, storable
 
 FACTS: tuple[Column, ...] = (
     Column("databricks_request_id", "string", "Id of the request, as in the payload table."),
@@ -340,7 +340,9 @@ def _greatest(values: Any) -> int | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(
+        storable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    )
 
 
 def _whole(value: Any) -> int | None:
