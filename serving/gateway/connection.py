@@ -203,7 +203,7 @@ class ReplicaConnection(asyncio.Protocol):
         return "" if answer.status == 200 else answer.body.decode("utf-8", "replace")
 
     async def drain(self) -> None:
-        """Have it finish what it has, take nothing new, and end. Returns when everything is answered, or it is gone."""
+        """Have it finish what it has, take nothing new, and end. Returns when all is answered, or it is gone."""
         try:
             await self.start(frames.DRAIN).answer
         except ReplicaLost:

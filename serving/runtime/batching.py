@@ -1,4 +1,4 @@
-"""Micro-batching: requests that wait anyway are answered by one predict. No timer: a lone request waits for nobody."""
+"""Micro-batching: requests that wait anyway are answered by one predict. No timer: a lone one waits for nobody."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import frames
+from .scoring import JSON, is_plain_json
 
 if TYPE_CHECKING:
     from .scoring import Answered, Scorer
@@ -24,8 +25,8 @@ _FIRST_ROWS = 64
 class BatchLimit:
     """How many rows a batch may have, so that it takes at most some times as long as a short one.
 
-    Grows while full batches are quick and shrinks in proportion when one was slow, so the last request of a burst does
-    not wait for all the others.
+    Grows while full batches are quick and shrinks in proportion when one was slow, so the last request of a burst
+    does not wait for all the others.
     """
 
     def __init__(self) -> None:
@@ -109,7 +110,7 @@ class Batcher:
         reader = self._scorer.reader
         if reader is None or job.kind != frames.PREDICT:
             return None
-        if job.head and json.loads(job.head).get("type", "application/json") != "application/json":
+        if job.head and not is_plain_json(json.loads(job.head).get("type", JSON)):
             return None
         return reader.rows(job.body)
 
@@ -141,5 +142,5 @@ class Batcher:
             return False
         self.batches += 1
         for (job, _), answer in zip(batch, answers):  # noqa: B905 — `strict` is newer than the oldest interpreter
-            self._finish(job, (200, "application/json", answer))
+            self._finish(job, (200, JSON, answer))
         return True

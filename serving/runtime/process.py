@@ -24,7 +24,8 @@ def run(arguments: list[str]) -> int:
     except BaseException as error:  # noqa: BLE001 — a model may raise whatever it likes while it loads
         if not isinstance(error, (SystemExit, KeyboardInterrupt)):
             traceback.print_exc()
-        print(f"Cannot load the model: {describe(error)}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"Cannot load the model: {describe(error)}\n")
+        sys.stderr.flush()
         # Not an ordinary exit: threads that the model started must not keep a failed process alive.
         os._exit(1)
     server.serve(scorer)

@@ -1,8 +1,8 @@
 """Whether a model answers each row by itself: the proof that micro-batching changes no answer.
 
 Matrix products may differ in their last digit with the number of rows, and a model may look at all rows at once. So
-rows like those of the input example are predicted one by one and in batches of several sizes, and every answer must be
-the same to the last byte.
+rows like those of the input example are predicted one by one and in batches of several sizes, and every answer must
+be the same to the last byte.
 """
 
 from __future__ import annotations

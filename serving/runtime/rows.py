@@ -1,7 +1,7 @@
 """The fast way from a body to a data frame, for the one shape that almost all requests have.
 
-It makes exactly the frame that MLflow's parsing and schema enforcement would make: same values, types, index, order of
-columns and memory layout. Whatever is unusual in the least gives None, and MLflow's own code takes over, errors
+It makes exactly the frame that MLflow's parsing and schema enforcement would make: same values, types, index, order
+of columns and memory layout. Whatever is unusual in the least gives None, and MLflow's own code takes over, errors
 included. A model's signature decides once, in `RowReader.for_schema`, whether there is a fast way at all.
 """
 

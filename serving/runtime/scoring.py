@@ -18,7 +18,13 @@ from .rows import RowReader
 
 Answered = tuple[int, str, bytes]
 JSON = "application/json"
+_PLAIN_JSON = frozenset({JSON, f"{JSON};charset=utf-8", f"{JSON}; charset=utf-8", f"{JSON}; charset=UTF-8"})
 _TRACE_KEY = "stack_trace"
+
+
+def is_plain_json(content_type: str) -> bool:
+    """Whether a body of this type may be read the fast way."""
+    return content_type in _PLAIN_JSON
 
 
 def load_scorer(folder: str, *, stack_traces: bool = False, batch: bool = False) -> Scorer:
@@ -98,7 +104,7 @@ class Scorer:
         try:
             if stream is not None and b'"stream"' in body and self._wants_stream(body, content_type):
                 return self._answer_stream(body, stream, request_id)
-            if content_type == JSON and self._reader is not None:
+            if self._reader is not None and is_plain_json(content_type):
                 rows = self._reader.rows(body)
                 if rows is not None:
                     frame = self._reader.frame(rows)
@@ -180,8 +186,8 @@ class Scorer:
             return error
         return MlflowException(
             message=(
-                "Encountered an unexpected error while evaluating the model. Verify that the serialized input Dataframe"
-                " is compatible with the model for inference."
+                "Encountered an unexpected error while evaluating the model. Verify that the serialized input"
+                " Dataframe is compatible with the model for inference."
             ),
             error_code=BAD_REQUEST,
             stack_trace="".join(traceback.format_exception(type(error), error, error.__traceback__)),
@@ -223,7 +229,7 @@ class Scorer:
         else:
             content.pop(_TRACE_KEY, None)
         # A failing model is the caller's matter to see, not a reason to send the request again.
-        return (status if status < 500 else 400), JSON, json.dumps(content).encode()  # noqa: PLR2004
+        return (status if status < 500 else 400), JSON, json.dumps(content).encode()
 
     def _wants_stream(self, body: bytes, content_type: str) -> bool:
         if not content_type.startswith(JSON):

@@ -257,7 +257,7 @@ class Server:
         return not job.is_abandoned
 
     def _finish(self, job: Job, answer: tuple[int, str, bytes] | None) -> None:
-        """Send the answer, or the end of a stream, and forget the job. No answer: it was canceled before it started."""
+        """Send the answer, or the end of a stream, and forget the job. None: it was canceled before it started."""
         now = time.monotonic()
         status, content_type, body = answer or (499, "text/plain", b"")
         model_us = int((now - job.started) * 1e6) if job.started else 0
