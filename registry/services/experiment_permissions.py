@@ -107,11 +107,17 @@ def _read_list(entries: Sequence[object]) -> dict[Principal, ExperimentLevel]:
             raise InvalidParameter(
                 "Each entry of 'access_control_list' must be an object.", field="access_control_list"
             )
-        wanted[_find_principal(entry)] = check_level(entry.get("permission_level"))
+        wanted[find_principal(entry)] = check_level(entry.get("permission_level"))
     return wanted
 
 
-def _find_principal(entry: Mapping[str, object]) -> Principal:
+def find_principal(entry: Mapping[str, object]) -> Principal:
+    """Whom an entry of an access control list names.
+
+    Raises:
+        InvalidParameter: nobody, or several.
+        NotFound: nobody that there is.
+    """
     named = [(kind, entry[field]) for kind, field in FIELD_OF_KIND.items() if entry.get(field)]
     if len(named) != 1:
         fields = ", ".join(FIELD_OF_KIND.values())

@@ -132,6 +132,35 @@ def create_destination(
     return destination
 
 
+@audited
+def email_destination(*, actor: Actor, address: str) -> NotificationDestination:
+    """The destination of one e-mail address, called like it; made where there is none, by whoever asks.
+
+    For what is to be told to addresses, as Databricks' serving endpoints are: they may name anybody's.
+
+    Raises:
+        InvalidParameter: no e-mail address.
+    """
+    (checked,) = _addresses([address])
+    found = NotificationDestination.objects.filter(key=lookup_key(checked), kind=DestinationKind.EMAIL).first()
+    if found is not None and found.addresses == [checked]:
+        return found
+    now = timezone.now()
+    destination = NotificationDestination(
+        display_name=checked,
+        key=lookup_key(checked) if found is None else f"{lookup_key(checked)} ({uuid.uuid4().hex})",
+        kind=DestinationKind.EMAIL,
+        addresses=[checked],
+        created_at=now,
+        created_by=actor.principal,
+        updated_at=now,
+        updated_by=actor.principal,
+    )
+    _save(destination, force_insert=True)
+    _record(actor, "createNotificationDestination", destination, after=_facts(destination))
+    return destination
+
+
 def _save(destination: NotificationDestination, *, force_insert: bool = False) -> None:
     try:
         with transaction.atomic():

@@ -189,9 +189,20 @@ def request_cancel(*, actor: Actor, operation_id: object) -> Operation:
         InvalidState: it has SUCCEEDED or FAILED already.
     """
     operation = _find(actor=actor, operation_id=operation_id, action="cancelOperation", lock=True)
+    if operation.state in (OperationState.SUCCEEDED, OperationState.FAILED):
+        raise InvalidState(f"Operation '{operation.pk}' has {operation.state} already and cannot be canceled.")
+    return cancel_found(actor=actor, operation=operation)
+
+
+@audited
+def cancel_found(*, actor: Actor, operation: Operation) -> Operation:
+    """As `request_cancel`, of an operation whose row the caller has locked, after asking for the right to do this.
+
+    One that is over stays as it is.
+    """
     before = operation.state
     if before in (OperationState.SUCCEEDED, OperationState.FAILED):
-        raise InvalidState(f"Operation '{operation.pk}' has {before} already and cannot be canceled.")
+        return operation
     if before != OperationState.CANCELED and operation.cancel_requested_at is None:
         operation.cancel_requested_at, operation.cancel_requested_by = timezone.now(), actor.principal
         operation.save(update_fields=["cancel_requested_at", "cancel_requested_by"])
