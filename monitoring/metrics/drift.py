@@ -157,9 +157,9 @@ def _area_between_laws(ranks: Ranks) -> float:
 def _area_between_quantiles(ranks: Ranks, large: Numeric) -> float:
     """The same area between the quantile functions, in O(smaller x log larger) once the larger has its sums.
 
-    Each value of the smaller sample x_i stands for the quantiles i/n … (i+1)/n, that is the stretch a … b of the larger
-    sample's positions; on it the larger sample lies below x_i up to position c and above it from there, so that the
-    area is x_i (2c - a - b) + S(a) + S(b) - 2 S(c), with S the larger sample's sums.
+    Each value of the smaller sample x_i stands for the quantiles i/n … (i+1)/n, that is the stretch a … b of the
+    larger sample's positions; on it the larger sample lies below x_i up to position c and above it from there, so
+    that the area is x_i (2c - a - b) + S(a) + S(b) - 2 S(c), with S the larger sample's sums.
     """
     n, m = len(ranks.smaller), len(ranks.larger)
     whole, part = np.divmod(np.arange(n + 1, dtype=np.int64) * m, n)
@@ -223,10 +223,9 @@ def chi_squared_test(first: Floats, second: Floats) -> Test:
     if len(both) < 2:
         return Test(0.0, 1.0)
     share = first.sum() / both.sum()
-    expected_first, expected_second = both * share, both * (1 - share)
-    statistic = float(
-        np.sum((first - expected_first) ** 2 / expected_first)
-        + np.sum((second - expected_second) ** 2 / expected_second)
+    statistic = sum(
+        float(np.sum((counts - expected) ** 2 / expected))
+        for counts, expected in ((first, both * share), (second, both * (1 - share)))
     )
     return Test(statistic, float(special.chdtrc(len(both) - 1, statistic)))
 

@@ -50,9 +50,10 @@ def estimated_accuracy(confidences: Floats, calibrated: Calibration | None) -> E
     mean = float(np.mean(confidences))
     error = float(np.sqrt(np.sum(confidences * (1 - confidences)))) / len(confidences)
     if calibrated is None or calibrated.labels < LEAST_LABELS:
-        return Estimate(mean, error, False, f"Not verified: fewer than {LEAST_LABELS} labels to calibrate against.")
+        text = f"Not verified: fewer than {LEAST_LABELS} labels to calibrate against."
+        return Estimate(mean, error, valid=False, statement=text)
     if calibrated.error > TRUSTED_ERROR:
         text = f"Not valid: confidences are off by {calibrated.error:.3f} where labels are known."
-        return Estimate(mean, error, False, text)
+        return Estimate(mean, error, valid=False, statement=text)
     text = f"Valid while P(label | inputs) stays as it was: calibration error {calibrated.error:.3f} on "
-    return Estimate(mean, error, True, f"{text}{calibrated.labels} labelled rows.")
+    return Estimate(mean, error, valid=True, statement=f"{text}{calibrated.labels} labelled rows.")

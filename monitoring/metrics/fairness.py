@@ -1,6 +1,7 @@
-"""Whether a classifier treats a protected group like the rest (Verma and Rubin 2018), class by class against the rest.
+"""Whether a classifier treats a protected group like the rest (Verma and Rubin 2018).
 
-Every number is a difference: that of the protected group minus that of the others, so 0 is equal treatment.
+Each class is held against the rest. Every number is a difference, that of the protected group minus that of the
+others, so 0 is equal treatment.
 """
 
 from collections.abc import Mapping

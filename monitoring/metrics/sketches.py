@@ -1,4 +1,4 @@
-"""Profiles of more values than memory holds: bounded, mergeable, and the same whenever they are made of the same data.
+"""Profiles of more values than memory holds: bounded, mergeable, and the same for the same data.
 
 Deterministic on purpose, so that a window measured twice gives the same rows: random sketches would not.
 References: Agarwal et al. 2012 (mergeable summaries), Misra and Gries 1982 (frequent items), Flajolet et al. 2007 and
@@ -6,6 +6,7 @@ Ertl 2017 (HyperLogLog and its estimate).
 """
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -152,6 +153,12 @@ def hashes(values: Floats) -> npt.NDArray[np.uint64]:
     return bits
 
 
+def text_hashes(texts: list[str]) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of each text."""
+    digests = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, np.uint64)
+
+
 @dataclass
 class NumericSketch:
     """What is kept of a numeric column: exact moments, extremes and zeros; quantiles and distinct values sketched."""
@@ -226,27 +233,42 @@ class CategorySketch:
     counts: dict[str, int] = field(default_factory=dict)
     total: int = 0
     error: int = 0
+    sketched: DistinctSketch | None = None
 
     def update(self, categories: list[str], counts: Ints) -> None:
         """Take in how often each text occurs in a batch."""
+        if self.sketched is not None:
+            self.sketched.update(text_hashes(categories))
         held = self.counts
         for category, count in zip(categories, counts.tolist(), strict=True):
-            if count:
-                held[category] = held.get(category, 0) + count
-                self.total += count
+            held[category] = held.get(category, 0) + count
+            self.total += count
         self._shrink()
 
     def merge(self, other: "CategorySketch") -> None:
         """Take in what another sketch took in."""
-        for category, count in other.counts.items():
-            self.counts[category] = self.counts.get(category, 0) + count
-        self.total += other.total
+        if other.sketched is not None:
+            self._sketch().merge(other.sketched)
+        self.update(list(other.counts), np.fromiter(other.counts.values(), np.int64, len(other.counts)))
+        self.total += other.total - sum(other.counts.values())
         self.error += other.error
-        self._shrink()
+
+    def _sketch(self) -> DistinctSketch:
+        """Distinct texts are counted by hand until some are forgotten."""
+        if self.sketched is None:
+            self.sketched = DistinctSketch()
+            self.sketched.update(text_hashes(list(self.counts)))
+        return self.sketched
+
+    @property
+    def distinct(self) -> int:
+        """How many texts there were: exact unless `sketched`."""
+        return len(self.counts) if self.sketched is None else self.sketched.estimate()
 
     def _shrink(self) -> None:
         if len(self.counts) <= self.limit:
             return
+        self._sketch()
         amounts = np.fromiter(self.counts.values(), np.int64, len(self.counts))
         kept = self.limit // 2
         off = int(np.partition(amounts, len(amounts) - kept - 1)[len(amounts) - kept - 1])

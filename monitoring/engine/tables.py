@@ -1,0 +1,97 @@
+"""Reading Delta tables by row group and column: only what is asked for is decoded, and never more at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs as pa_fs
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.table import ParquetReadOptions
+
+from monitoring.engine.columns import is_text
+from monitoring.engine.spec import TableError, TableRef
+
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A row group of a file: the least that is read at once."""
+
+    path: str
+    rows: int
+    fragment: Any
+
+
+class Source:
+    """A Delta table at one version.
+
+    Raises:
+        TableError: there is no table, or it uses a feature that cannot be read (deletion vectors, column mapping).
+    """
+
+    def __init__(self, ref: TableRef) -> None:
+        try:
+            options = dict(ref.storage_options) if ref.storage_options else None
+            table = deltalake.DeltaTable(ref.uri, version=ref.version, storage_options=options)
+            self.schema = pa.schema(table.schema().to_arrow())
+            dictionaries = {field.name for field in self.schema if is_text(field.type)}
+            self._dataset = table.to_pyarrow_dataset(
+                parquet_read_options=ParquetReadOptions(dictionary_columns=dictionaries),
+                filesystem=_local_files(ref.uri),
+            )
+        except TableNotFoundError as error:
+            raise TableError("The table has no Delta log: write rows to it first.") from error
+        except (DeltaError, OSError) as error:
+            raise TableError(f"The table cannot be read: {error}") from error
+        self.ref = ref
+        self.version: int = table.version()
+        self._table = table
+        self._fragments = {fragment.path: fragment for fragment in self._dataset.get_fragments()}
+        self._units: dict[str, list[Unit]] = {}
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of the live files; a path never changes its content."""
+        return sorted(self._fragments)
+
+    def latest(self, column: str) -> dict[str, Any]:
+        """The greatest value of a timestamp column by path, where the log holds it."""
+        actions = pa.table(self._table.get_add_actions(flatten=True))
+        if f"max.{column}" not in actions.column_names:
+            return {}
+        pairs = zip(actions["path"].to_pylist(), actions[f"max.{column}"].to_pylist(), strict=True)
+        return {path: value for path, value in pairs if value is not None and path in self._fragments}
+
+    def units(self, paths: Sequence[str]) -> list[Unit]:
+        """The row groups of files, in order."""
+        found: list[Unit] = []
+        for path in paths:
+            if path not in self._units:
+                groups = self._fragments[path].split_by_row_group()
+                self._units[path] = [Unit(path, sum(group.num_rows for group in g.row_groups), g) for g in groups]
+            found.extend(self._units[path])
+        return found
+
+    def read(self, units: Sequence[Unit], columns: Sequence[str]) -> Any:
+        """Columns of row groups as a table, rows in the order of the units."""
+        return self._over(units).to_table(columns=list(columns), use_threads=False)
+
+    def batches(self, units: Sequence[Unit], columns: Sequence[str]) -> Iterator[Any]:
+        """The same in small record batches."""
+        scanner = self._over(units).scanner(columns=list(columns), batch_size=BATCH_ROWS, use_threads=False)
+        return iter(scanner.to_batches())
+
+    def _over(self, units: Sequence[Unit]) -> Any:
+        fragments = [unit.fragment for unit in units]
+        return ds.FileSystemDataset(fragments, self._dataset.schema, self._dataset.format, self._dataset.filesystem)
+
+
+def _local_files(uri: str) -> Any:
+    """A file system of Arrow's own for a local folder, faster than the table's; None for anything else."""
+    if "://" in uri and not uri.startswith("file://"):
+        return None
+    return pa_fs.SubTreeFileSystem(uri.removeprefix("file://"), pa_fs.LocalFileSystem())
