@@ -34,6 +34,8 @@ app.conf.update(
         "registry.sweep_statements": {"queue": HOUSEKEEPING},
         "registry.wake_deliveries": {"queue": HOUSEKEEPING},
         "registry.forget_old_deliveries": {"queue": HOUSEKEEPING},
+        "monitoring.follow_schedules": {"queue": HOUSEKEEPING},
+        "monitoring.sweep": {"queue": HOUSEKEEPING},
     },
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=200,
@@ -71,6 +73,21 @@ app.conf.update(
             "task": "registry.forget_old_operations",
             "schedule": 3600.0,
             "options": {"expires": 3600},
+        },
+        "follow the schedules of monitors and alerts": {
+            "task": "monitoring.follow_schedules",
+            "schedule": 30.0,
+            "options": {"expires": 30},
+        },
+        "sweep what monitors left": {
+            "task": "monitoring.sweep",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
+        "follow aliases": {
+            "task": "serving.follow_aliases",
+            "schedule": settings.OPERATION_SWEEP_SECONDS,
+            "options": {"expires": settings.OPERATION_SWEEP_SECONDS},
         },
         "sweep statements": {
             "task": "registry.sweep_statements",

@@ -295,10 +295,22 @@ SERVING_MAX_BODY_BYTES = _number("MODELKEEP_SERVING_MAX_BODY_BYTES", 16 * 1024**
 SERVING_DEPLOY_SECONDS = _number("MODELKEEP_SERVING_DEPLOY_SECONDS", 3600)
 """How long a configuration may take from being asked for to answering."""
 SERVING_MEMORY_BYTES_PER_UNIT = _number("MODELKEEP_SERVING_MEMORY_BYTES_PER_UNIT", 4 * 1024**3)
+SERVING_UNITS_PER_REPLICA = _number("MODELKEEP_SERVING_UNITS_PER_REPLICA", 4)
+"""How many requests one replica works on at a time; an entity gets as many replicas as its concurrency takes."""
+SERVING_TMP_BYTES = _number("MODELKEEP_SERVING_TMP_BYTES", 512 * 1024**2)
+"""How much a replica may write to its private /tmp, which is gone with it."""
+SERVING_ALLOW_NETWORK = _flag("MODELKEEP_SERVING_ALLOW_NETWORK", default=False)
+"""Whether models may open connections, to this machine's own services too."""
+SERVING_LOAD_SECONDS = _number("MODELKEEP_SERVING_LOAD_SECONDS", 600)
+"""How long a model may take to load and to predict its input example."""
+SERVING_START_ATTEMPTS = _number("MODELKEEP_SERVING_START_ATTEMPTS", 3)
+"""How often a replica that never answered is started, until its served entity has failed."""
 SERVING_SCALE_DOWN_SECONDS = _number("MODELKEEP_SERVING_SCALE_DOWN_SECONDS", 300)
 SERVING_SCALE_TO_ZERO_SECONDS = _number("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS", 1800)
 SERVING_WHEELS = os.environ.get("MODELKEEP_SERVING_WHEELS", "")
 """A folder of wheels that environments are built from besides, or without, a package index."""
+SERVING_UV_CACHE = os.environ.get("MODELKEEP_SERVING_UV_CACHE", str(Path(SERVING_ROOT) / "uv-cache"))
+"""Where packages are kept between builds. On the file system of SERVING_ROOT environments cost no more disk."""
 SERVING_INDEX_URL = os.environ.get("MODELKEEP_SERVING_INDEX_URL", "")
 """The package index that environments are built from; empty: the public one."""
 SERVING_NO_INDEX = _flag("MODELKEEP_SERVING_NO_INDEX", default=False)
@@ -313,3 +325,13 @@ SERVING_RESOLUTION_HOURS = _number("MODELKEEP_SERVING_RESOLUTION_HOURS", 24 * 30
 """How long the same requirement lines keep the packages that they were resolved to; 0: for ever."""
 SERVING_UNUSED_DAYS = _number("MODELKEEP_SERVING_UNUSED_DAYS", 14)
 """Environments and model files that nobody used for so long are taken off the disk."""
+
+MONITORING_ROOT = os.environ.get("MODELKEEP_MONITORING_ROOT", str(DATA_DIR / "monitoring"))
+"""Where monitors keep the profiles that their refreshes build on; what is lost there is computed again."""
+MAX_ALERTS_PER_OWNER = _number("MODELKEEP_MAX_ALERTS_PER_OWNER", 1000)
+ALERT_SQL_SECONDS = _number("MODELKEEP_ALERT_SQL_SECONDS", 120)
+"""How long the query of an alert may take."""
+ALERT_LOG_DAYS = _number("MODELKEEP_ALERT_LOG_DAYS", 90)
+"""How long it stays known what an evaluation of an alert found."""
+MAX_UPLOAD_BYTES = _number("MODELKEEP_MAX_UPLOAD_BYTES", 4 * 1024**3)
+"""How large a CSV or Parquet file may be that becomes rows of a table."""

@@ -72,7 +72,9 @@ class Alert(models.Model):
     )
 
     query_text = models.TextField(blank=True)
-    parameters = models.JSONField(default=list, blank=True, help_text="name, value and type of what it is filled with.")
+    parameters = models.JSONField(
+        default=list, blank=True, help_text="name, value and type of what it is filled with."
+    )
     value_column = models.CharField(max_length=255, blank=True)
     value_display = models.CharField(max_length=255, blank=True)
     aggregation = models.CharField(max_length=16, choices=Aggregation.choices, blank=True)
@@ -134,7 +136,9 @@ class Alert(models.Model):
         ordering = ("-created_at",)
         indexes: ClassVar = [
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="alert_due"),
-            models.Index(fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="alert_next_run"),
+            models.Index(
+                fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="alert_next_run"
+            ),
             models.Index(fields=["-created_at", "-id"], name="alert_recent"),
             models.Index(fields=["owner", "-created_at"], name="alert_by_owner"),
         ]

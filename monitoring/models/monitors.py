@@ -24,7 +24,7 @@ class ProblemType(models.TextChoices):
 
 
 class MonitorStatus(models.TextChoices):
-    """PENDING until the first refresh has succeeded; ERROR: the last one failed, and what was made before is there."""
+    """PENDING until the first refresh has succeeded; ERROR: the last one failed, and what was made before stays."""
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
@@ -36,8 +36,8 @@ class MonitorStatus(models.TextChoices):
 class Monitor(models.Model):
     """What is watched about one table. It reads and writes as its owner, whose rights are asked at each refresh.
 
-    Everything that either API can say of a monitor is kept here, in neutral words. The metric tables are securables of
-    their own: they may be renamed, and they outlive the monitor.
+    Everything that either API can say of a monitor is kept here, in neutral words. The metric tables are securables
+    of their own: they may be renamed, and they outlive the monitor.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -86,9 +86,7 @@ class Monitor(models.Model):
         ordering = ("-created_at",)
         indexes: ClassVar = [
             # Beat looks for what is due.
-            models.Index(
-                fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="monitor_due"
-            ),
+            models.Index(fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="monitor_due"),
             models.Index(fields=["-created_at", "-id"], name="monitor_recent"),
         ]
 

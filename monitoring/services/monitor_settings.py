@@ -178,9 +178,7 @@ def settings_of(monitor: Monitor) -> MonitorSettings:
     """What a monitor is set to now. Reads `baseline_table` and `output_schema` with their parents: select them."""
     return MonitorSettings(
         kind=monitor.kind,
-        output_schema_name=(
-            monitor.output_schema.full_name if monitor.output_schema else monitor.output_schema_name
-        ),
+        output_schema_name=(monitor.output_schema.full_name if monitor.output_schema else monitor.output_schema_name),
         timestamp_column=monitor.timestamp_column,
         granularities=tuple(monitor.granularities),
         problem_type=monitor.problem_type,

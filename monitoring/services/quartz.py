@@ -21,7 +21,9 @@ _DAY_OF_WEEK = re.compile(rf"\*(?:/[1-7])?|{_DAY}(?:-{_DAY})?(?:/[1-7])?(?:,{_DA
 _LAST_DAY = re.compile(rf"({_DAY})L")
 _NTH_DAY = re.compile(rf"({_DAY})#([1-5])")
 _LOCAL_STEPS = 10_000
-_EXAMPLE = "Write it as '0 0 12 * * ?': seconds, minutes, hours, day of month, month, day of week, and maybe the year."
+_EXAMPLE = (
+    "Write it as '0 0 12 * * ?': seconds, minutes, hours, day of month, month, day of week, and maybe the year."
+)
 
 
 @dataclass(frozen=True)

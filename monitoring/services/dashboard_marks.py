@@ -1,0 +1,57 @@
+"""What happened to the models behind a table, beside its metrics: deploys, and aliases that moved."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from monitoring.charts.marks import MOST_MARKS, Mark
+from monitoring.models import Monitor
+from registry.models import AliasMove, Securable
+from registry.privileges import SecurableType
+from registry.services.access import visible_to
+from registry.services.actors import Actor
+from serving.models import EndpointEvent, InferenceTable, ServedEntity
+from serving.services.endpoint_access import visible_endpoints
+
+_DEPLOYS = {
+    "UPDATE_SUCCEEDED": "deploy",
+    "UPDATE_FAILED": "failed deploy",
+    "ROLLOUT_DONE": "rollout",
+    "ROLLOUT_REVERTED": "turned back",
+}
+
+
+def marks_of(*, actor: Actor, monitor: Monitor, windows: Sequence[datetime]) -> list[Mark]:
+    """The newest things that happened since the first window, of endpoints and models that the actor may see.
+
+    None for a table that is no inference table. Five queries.
+    """
+    inference = InferenceTable.objects.filter(unpacked_table=monitor.table_id).order_by("-created_at").first()
+    if inference is None or not windows or inference.endpoint_id is None:
+        return []
+    return [
+        *_deploys(actor, inference, since=windows[0]),
+        *_alias_moves(actor, inference, since=windows[0]),
+    ]
+
+
+def _deploys(actor: Actor, inference: InferenceTable, *, since: datetime) -> list[Mark]:
+    seen = visible_endpoints(actor).filter(pk=inference.endpoint_id)
+    events = EndpointEvent.objects.filter(endpoint__in=seen.values("pk"), kind__in=_DEPLOYS, at__gte=since)
+    return [Mark(event.at, _DEPLOYS[event.kind], event.message) for event in events.order_by("-pk")[:MOST_MARKS]]
+
+
+def _alias_moves(actor: Actor, inference: InferenceTable, *, since: datetime) -> list[Mark]:
+    served = ServedEntity.objects.filter(config__endpoint=inference.endpoint_id, version__isnull=False)
+    models = Securable.objects.filter(pk__in=served.values("version__model_id"))
+    seen = visible_to(actor, models, SecurableType.REGISTERED_MODEL).values("pk")
+    moves = AliasMove.objects.filter(model__in=seen, moved_at__gte=since, to_version__isnull=False)
+    return [
+        Mark(move.moved_at, f"@{move.name} → {move.to_version}", _moved(move))
+        for move in moves.select_related("model__securable", "moved_by").order_by("-pk")[:MOST_MARKS]
+    ]
+
+
+def _moved(move: AliasMove) -> str:
+    by = f", by {move.moved_by.label}" if move.moved_by else ""
+    before = f" from version {move.from_version}" if move.from_version else ""
+    return f"@{move.name} of {move.model.securable.full_name} moved{before} to version {move.to_version}{by}"

@@ -1,0 +1,353 @@
+"""The dashboard of a monitor, computed from its metric tables alone: what moved, since when, and what it is now."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from monitoring.engine.spec import TABLE_ROW
+from monitoring.models import Monitor, ProblemType
+from monitoring.services.dashboard_filters import (
+    BASELINE,
+    CONSECUTIVE,
+    DEFAULT_WINDOWS,
+    Choices,
+    Chosen,
+    complete,
+    find_choices,
+    row_filter,
+    window_of,
+)
+from monitoring.services.metric_rows import MetricTables, Row, RowFilter, open_metric_tables, read_rows
+from monitoring.services.monitor_lookup import find_shown_monitor
+from registry.services.actors import Actor
+from registry.services.audit import audited_read
+
+QUALITY = {
+    ProblemType.CLASSIFICATION: (
+        ("accuracy_score", "Accuracy"),
+        ("f1_score", "F1, weighted"),
+        ("precision", "Precision, weighted"),
+        ("recall", "Recall, weighted"),
+        ("roc_auc_score", "ROC AUC"),
+        ("log_loss", "Log loss"),
+    ),
+    ProblemType.REGRESSION: (
+        ("root_mean_squared_error", "RMSE"),
+        ("mean_average_error", "MAE"),
+        ("mean_absolute_percentage_error", "MAPE"),
+        ("r2_score", "R²"),
+    ),
+}
+"""The quality metrics of each kind of model, the most telling one first."""
+_DRIFT_FIELDS = (
+    "data_type",
+    "ks_test",
+    "chi_squared_test",
+    "tv_distance",
+    "js_distance",
+    "l_infinity_distance",
+    "wasserstein_distance",
+    "population_stability_index",
+    "percent_null_delta",
+    "avg_delta",
+)
+_PROFILE_FIELDS = (
+    "count",
+    "data_type",
+    "num_nulls",
+    "percent_null",
+    "percent_zeros",
+    "percent_distinct",
+    "distinct_count",
+    "avg",
+    "median",
+    "stddev",
+    "min",
+    "max",
+)
+_SHAPE_FIELDS = ("quantiles", "frequent_items", "count", "num_nulls", "data_type", "log_type")
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """How far a column moved in one window: `effect` between 0 and 1, `adjusted` its corrected p-value."""
+
+    column: str
+    effect: float
+    adjusted: float | None
+    significant: bool
+    measures: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class ColumnDetail:
+    """One column: its rows over time, and its shape in a window and in what that is held against."""
+
+    name: str
+    is_numeric: bool
+    history: list[Row]
+    drift: list[Row]
+    window: datetime
+    shapes: dict[str, Row]
+
+
+@dataclass
+class Dashboard:
+    """Everything that is drawn. Lists over time go from the oldest window to the newest."""
+
+    monitor: Monitor
+    chosen: Chosen
+    choices: Choices
+    notices: list[str] = field(default_factory=list)
+    windows: list[datetime] = field(default_factory=list)
+    rows_per_window: list[int] = field(default_factory=list)
+    heat: dict[str, list[float | None]] = field(default_factory=dict)
+    heat_windows: list[datetime] = field(default_factory=list)
+    changes: list[ColumnChange] = field(default_factory=list)
+    quality: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    quality_windows: list[datetime] = field(default_factory=list)
+    columns: list[Row] = field(default_factory=list)
+    slices: list[Row] = field(default_factory=list)
+    detail: ColumnDetail | None = None
+
+    @property
+    def last_window(self) -> datetime | None:
+        """The window that is looked at closely."""
+        return window_of(self.chosen) or (self.windows[-1] if self.windows else None)
+
+
+@audited_read
+def build_dashboard(*, actor: Actor, table: str, chosen: Chosen) -> Dashboard:
+    """The dashboard of a table's monitor. Reads the metric tables, never the monitored one.
+
+    Raises:
+        NotFound: no such table, a hidden one, or one without a monitor.
+        AccessDenied: SELECT on the metric tables is missing.
+        InvalidParameter, LimitExceeded.
+    """
+    monitor = find_shown_monitor(actor=actor, table=table)
+    tables = open_metric_tables(actor=actor, monitor=monitor)
+    choices = find_choices(tables, monitor)
+    board = Dashboard(monitor, complete(chosen, choices), choices)
+    wanted = row_filter(board.chosen)
+    profiles = _inputs(read_rows(tables.profile, wanted, _PROFILE_FIELDS, model_id_column=monitor.model_id_column))
+    _add_windows(board, profiles)
+    _add_drift(board, tables, wanted)
+    _add_quality(board, tables, wanted)
+    _add_columns(board, profiles)
+    _add_slices(board, tables, wanted)
+    _add_detail(board, tables, wanted, profiles)
+    _add_notices(board, tables)
+    return board
+
+
+def _inputs(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row.get("log_type") != BASELINE]
+
+
+def _add_windows(board: Dashboard, profiles: Sequence[Row]) -> None:
+    counts: dict[datetime, int] = {}
+    for row in profiles:
+        if row["column_name"] == TABLE_ROW:
+            counts[row["start"]] = counts.get(row["start"], 0) + int(row.get("count") or 0)
+    starts = sorted(counts)
+    if not board.chosen.since:
+        starts = starts[-DEFAULT_WINDOWS:]
+    board.windows = starts
+    board.rows_per_window = [counts[start] for start in starts]
+
+
+def _add_drift(board: Dashboard, tables: MetricTables, wanted: RowFilter) -> None:
+    rows = read_rows(
+        tables.drift,
+        replace(wanted, drift_type=board.chosen.drift),
+        _DRIFT_FIELDS,
+        model_id_column=board.monitor.model_id_column,
+    )
+    shown = set(board.windows)
+    rows = [row for row in rows if row["start"] in shown and row["column_name"] != TABLE_ROW]
+    board.heat_windows = sorted({row["start"] for row in rows})
+    place = {start: number for number, start in enumerate(board.heat_windows)}
+    scores: dict[str, list[float | None]] = {}
+    for row in rows:
+        score = effect_of(row)
+        line = scores.setdefault(row["column_name"], [None] * len(place))
+        if score is not None:
+            line[place[row["start"]]] = max(score, line[place[row["start"]]] or 0.0)
+    kept = {name: line for name, line in scores.items() if any(score is not None for score in line)}
+    # What moved most in the newest windows comes first.
+    board.heat = dict(sorted(kept.items(), key=lambda item: (-max(s or 0.0 for s in item[1][-3:]), item[0])))
+    newest = board.last_window if board.last_window in place else max(place, default=None)
+    board.changes = _ranked([row for row in rows if row["start"] == newest])
+
+
+def effect_of(row: Mapping[str, Any]) -> float | None:
+    """How far a column moved, from 0 to 1 and comparable between kinds of columns.
+
+    The Kolmogorov-Smirnov statistic of a numeric column, the total variation of a categorical one: both are the
+    largest difference in probability that the two samples give to any one event of their kind.
+    """
+    test = row.get("ks_test")
+    if test and test.get("statistic") is not None:
+        return float(test["statistic"])
+    distance = row.get("tv_distance")
+    return None if distance is None else float(distance)
+
+
+def _ranked(rows: Sequence[Row]) -> list[ColumnChange]:
+    from monitoring.metrics.ranking import ranked
+
+    tested = {row["column_name"]: row for row in rows if effect_of(row) is not None}
+    order = ranked([(name, effect_of(row) or 0.0, _pvalue(row)) for name, row in tested.items()])
+    return [
+        ColumnChange(one.column, one.effect, one.adjusted, one.significant, _measures(tested[one.column]))
+        for one in order
+    ]
+
+
+def _pvalue(row: Row) -> float:
+    test = row.get("ks_test") or row.get("chi_squared_test") or {}
+    value = test.get("pvalue")
+    return 1.0 if value is None else float(value)
+
+
+def _measures(row: Row) -> list[tuple[str, float]]:
+    named = (
+        ("KS", (row.get("ks_test") or {}).get("statistic")),
+        ("PSI", row.get("population_stability_index")),
+        ("Wasserstein", row.get("wasserstein_distance")),
+        ("total variation", row.get("tv_distance")),
+        ("Jensen-Shannon", row.get("js_distance")),
+        ("L-infinity", row.get("l_infinity_distance")),
+        ("nulls", row.get("percent_null_delta")),
+    )
+    return [(name, float(value)) for name, value in named if value is not None]
+
+
+def _add_quality(board: Dashboard, tables: MetricTables, wanted: RowFilter) -> None:
+    monitor = board.monitor
+    metrics = QUALITY.get(ProblemType(monitor.problem_type), ()) if monitor.problem_type else ()
+    if not metrics or not monitor.label_column:
+        return
+    model = monitor.model_id_column
+    fields = [name for name, _ in metrics]
+    rows = _inputs(
+        read_rows(
+            tables.profile,
+            replace(wanted, columns=(TABLE_ROW,)),
+            ["log_type", *fields, *([model] if model else [])],
+            model_id_column=model,
+        )
+    )
+    shown = set(board.windows)
+    rows = [row for row in rows if row["start"] in shown]
+    board.quality_windows = sorted({row["start"] for row in rows})
+    place = {start: number for number, start in enumerate(board.quality_windows)}
+    for name, label in metrics:
+        series: dict[str, list[float | None]] = {}
+        for row in rows:
+            value = _number(row.get(name))
+            if value is None:
+                continue
+            whose = str(row[model]) if model and row.get(model) is not None else "all"
+            series.setdefault(whose, [None] * len(place))[place[row["start"]]] = value
+        if series:
+            board.quality[label] = series
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, Mapping):
+        value = value.get("weighted")
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _add_columns(board: Dashboard, profiles: Sequence[Row]) -> None:
+    newest = board.last_window
+    board.columns = [row for row in profiles if row["start"] == newest and row["column_name"] != TABLE_ROW]
+
+
+def _add_slices(board: Dashboard, tables: MetricTables, wanted: RowFilter) -> None:
+    """The slices of the window that is looked at: their rows, and the first quality metric if there is one."""
+    newest = board.last_window
+    if newest is None or not board.choices.slices:
+        return
+    monitor = board.monitor
+    metrics = QUALITY.get(ProblemType(monitor.problem_type), ()) if monitor.problem_type else ()
+    name, label = metrics[0] if metrics and monitor.label_column else ("", "")
+    rows = read_rows(
+        tables.profile,
+        replace(wanted, columns=(TABLE_ROW,), slice_key=None, slice_value=None, since=newest),
+        ["log_type", "slice_key", "slice_value", "count", *([name] if name else [])],
+        model_id_column=monitor.model_id_column,
+    )
+    found: dict[tuple[str, str], Row] = {}
+    for row in _inputs(rows):
+        if row["start"] == newest and row.get("slice_key"):
+            key = (row["slice_key"], str(row["slice_value"]))
+            found[key] = {
+                "key": key[0],
+                "value": key[1],
+                "count": int(row.get("count") or 0) + (found[key]["count"] if key in found else 0),
+                "metric": label,
+                "quality": _number(row.get(name)) if name else None,
+            }
+    board.slices = [found[key] for key in sorted(found)]
+
+
+def _add_detail(board: Dashboard, tables: MetricTables, wanted: RowFilter, profiles: Sequence[Row]) -> None:
+    name, window = board.chosen.column, board.last_window
+    history = [row for row in profiles if row["column_name"] == name and row["start"] in set(board.windows)]
+    if not name or not history or window is None:
+        return
+    model = board.monitor.model_id_column
+    only = replace(wanted, columns=(name,))
+    drift = read_rows(
+        tables.drift, replace(only, drift_type=board.chosen.drift), _DRIFT_FIELDS, model_id_column=model
+    )
+    starts = [row["start"] for row in history]
+    current = window if window in starts else starts[-1]
+    before = [start for start in starts if start < current]
+    shapes = read_rows(
+        tables.profile,
+        replace(only, since=before[-1] if before else current),
+        _SHAPE_FIELDS,
+        model_id_column=model,
+    )
+    named = _first("this window", [row for row in _inputs(shapes) if row["start"] == current])
+    if board.chosen.drift == BASELINE:
+        base = read_rows(
+            tables.profile,
+            replace(only, log_type=BASELINE, since=None, until=None, granularity=None),
+            _SHAPE_FIELDS,
+            model_id_column="",
+        )
+        named |= _first("baseline", base)
+    elif before:
+        named |= _first("window before", [row for row in _inputs(shapes) if row["start"] == before[-1]])
+    numeric = any(row.get("quantiles") for row in named.values())
+    board.detail = ColumnDetail(name, numeric, history, drift, current, named)
+
+
+def _first(name: str, rows: Sequence[Row]) -> dict[str, Row]:
+    return {name: rows[0]} if rows else {}
+
+
+def _add_notices(board: Dashboard, tables: MetricTables) -> None:
+    monitor, count = board.monitor, len(board.windows)
+    if tables.profile is None:
+        board.notices.append("No metrics yet: they are there after the first refresh.")
+        return
+    if count == 0:
+        board.notices.append("No rows fall into these filters. Widen the range, or choose another slice or model.")
+    elif count == 1 and board.chosen.drift == CONSECUTIVE:
+        board.notices.append("There is one window: drift from window to window needs a second one.")
+    if not monitor.baseline_table and not monitor.baseline_table_name and BASELINE not in board.choices.drifts:
+        board.notices.append(
+            "No baseline table is set, so windows are held against the ones before them. "
+            "A baseline, as the training data, shows slow drift that this cannot."
+        )
+    if monitor.problem_type and not monitor.label_column:
+        board.notices.append("No label column is set: quality cannot be measured, only drift.")
+    elif monitor.problem_type and count and not board.quality:
+        board.notices.append("No labels have arrived for these windows yet: quality appears when they do.")

@@ -1,0 +1,185 @@
+"""Finding monitors: by their table, and all that somebody may see."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from monitoring.models import AlertState, Monitor, MonitorRefresh, MonitorStatus
+from registry.errors import InvalidParameter, NotFound
+from registry.models import Securable
+from registry.names import lookup_key
+from registry.privileges import Action, SecurableType
+from registry.services.access import not_found_message, require, require_visible, visible_to
+from registry.services.actors import Actor
+from registry.services.audit import audited_read
+from registry.services.paging import Page, fetch_page, page_size
+from registry.services.securables import find_securable, with_containers
+
+SUFFIXES = {"PROFILE": "_profile_metrics", "DRIFT": "_drift_metrics", "INSIGHTS": "_insights"}
+"""What the names of metric tables add to the table's own."""
+SERVICE = "dataMonitoring"
+"""What the audit trail calls all this."""
+MONITORED = "modelkeep.monitored_table"
+"""The property by which a metric table tells the id of the table that it is about."""
+
+
+def monitors_with_everything(rows: "QuerySet[Monitor]") -> "QuerySet[Monitor]":
+    """Rows together with every securable and person that a view of them names."""
+    return rows.select_related(
+        "table__parent__parent",
+        "table__owner",
+        "owner",
+        "baseline_table__parent__parent",
+        "output_schema__parent",
+        "profile_table__parent__parent",
+        "drift_table__parent__parent",
+        "insights_table__parent__parent",
+        "created_by",
+        "updated_by",
+    )
+
+
+def metric_table_of(monitor: Monitor, which: str) -> Securable | None:
+    """The PROFILE, DRIFT or INSIGHTS table; None before the first refresh, or when somebody dropped it."""
+    return {
+        "PROFILE": monitor.profile_table,
+        "DRIFT": monitor.drift_table,
+        "INSIGHTS": monitor.insights_table,
+    }[which]
+
+
+def metric_table_name(monitor: Monitor, which: str) -> str:
+    """The full name of a metric table: what it is, or what it will be."""
+    table = metric_table_of(monitor, which)
+    if table is not None:
+        return table.full_name
+    schema = monitor.output_schema.full_name if monitor.output_schema else monitor.output_schema_name
+    return f"{schema}.{monitor.table.name}{SUFFIXES[which]}"
+
+
+def find_monitored_table(table: str, *, lock: bool = False) -> Securable:
+    """The table of that full name, or of that id, whoever asks: callers ask for rights afterwards. One query.
+
+    Raises:
+        NotFound: there is none.
+        InvalidParameter: neither a full name nor an id.
+    """
+    try:
+        key = UUID(table)
+    except ValueError:
+        return find_securable(SecurableType.TABLE, table, lock=lock)
+    rows = with_containers(Securable.objects.filter(pk=key, type=SecurableType.TABLE))
+    found = (rows.select_for_update(of=("self",)) if lock else rows).first()
+    if found is None:
+        raise NotFound(not_found_message(SecurableType.TABLE, table))
+    return found
+
+
+def find_monitor_for(*, actor: Actor, table: str, action: Action, lock: bool = False) -> Monitor:
+    """The monitor of a table, if the actor may do `action` to the table. Three queries.
+
+    Raises:
+        NotFound: no such table, none that the actor may know of, or it has no monitor.
+        AccessDenied.
+    """
+    securable = find_monitored_table(table)
+    require(actor=actor, action=action, securable=securable, named=table)
+    return _monitor_of(securable, lock=lock)
+
+
+def find_shown_monitor(*, actor: Actor, table: str) -> Monitor:
+    """The monitor of a table that the actor may see. Three queries.
+
+    Raises:
+        NotFound, AccessDenied.
+    """
+    securable = find_monitored_table(table)
+    require_visible(actor=actor, securable=securable, named=table)
+    return _monitor_of(securable)
+
+
+def _monitor_of(securable: Securable, *, lock: bool = False) -> Monitor:
+    rows = monitors_with_everything(Monitor.objects.filter(table=securable))
+    rows = rows.select_for_update(of=("self",), no_key=True) if lock else rows
+    found = rows.first()
+    if found is None:
+        raise NotFound(f"Table '{securable.full_name}' has no monitor.")
+    return found
+
+
+@audited_read
+def get_monitor(*, actor: Actor, table: str) -> Monitor:
+    """The monitor of a table, by the table's full name or id, for who may see the table.
+
+    Raises:
+        NotFound: no such table, a hidden one, or one without a monitor.
+        AccessDenied.
+    """
+    return find_shown_monitor(actor=actor, table=table)
+
+
+@dataclass(frozen=True)
+class MonitorRow:
+    """A monitor in a list: how its last refresh went, and how many of its alerts are triggered."""
+
+    monitor: Monitor
+    last_refresh: MonitorRefresh | None
+    alerts: int
+    triggered_alerts: int
+
+
+@audited_read
+def list_monitors(
+    *,
+    actor: Actor,
+    name_contains: str = "",
+    status: str = "",
+    schema: str = "",
+    max_results: int | None = None,
+    page_token: str = "",
+) -> Page[MonitorRow]:
+    """The monitors of tables that the actor may see, newest first. At most seven queries, however many rows.
+
+    `schema` is a full name, `name_contains` part of a table's name.
+
+    Raises:
+        NotFound: no such schema.
+        InvalidParameter: a status that there is none of, or a token of another list.
+    """
+    rows = visible_monitors(actor)
+    if name_contains:
+        rows = rows.filter(table__key__contains=lookup_key(name_contains))
+    if status:
+        if status not in MonitorStatus.values:
+            known = ", ".join(MonitorStatus.values)
+            raise InvalidParameter(f"'status' is '{status}': it must be one of {known}.", field="status")
+        rows = rows.filter(status=status)
+    if schema:
+        rows = rows.filter(table__parent=find_securable(SecurableType.SCHEMA, schema))
+    page = fetch_page(
+        monitors_with_everything(rows),
+        order=["-created_at", "-pk"],
+        size=page_size(max_results),
+        token=page_token,
+        scope=f"monitors:{name_contains}:{status}:{schema}",
+    )
+    return Page(_as_rows(page.items), page.next_page_token)
+
+
+def visible_monitors(actor: Actor) -> "QuerySet[Monitor]":
+    """The monitors of tables that the actor may see, decided in SQL."""
+    tables = visible_to(actor, Securable.objects.filter(type=SecurableType.TABLE), SecurableType.TABLE)
+    return Monitor.objects.filter(table__in=tables.values("pk"))
+
+
+def _as_rows(monitors: list[Monitor]) -> list[MonitorRow]:
+    newest = MonitorRefresh.objects.filter(monitor=OuterRef("monitor")).order_by("-pk").values("pk")[:1]
+    ids = [monitor.pk for monitor in monitors]
+    last = MonitorRefresh.objects.filter(monitor__in=ids, pk=Subquery(newest)).select_related("requested_by")
+    refreshes = {refresh.monitor_id: refresh for refresh in last}
+    counted = Monitor.objects.filter(pk__in=ids).annotate(
+        all_alerts=Count("alerts"), triggered=Count("alerts", filter=Q(alerts__state=AlertState.TRIGGERED))
+    )
+    alerts = {pk: (all_, triggered) for pk, all_, triggered in counted.values_list("pk", "all_alerts", "triggered")}
+    return [MonitorRow(monitor, refreshes.get(monitor.pk), *alerts.get(monitor.pk, (0, 0))) for monitor in monitors]
