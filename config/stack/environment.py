@@ -23,6 +23,8 @@ def shared_environment(folder: DataFolder, *, url: str, given: Mapping[str, str]
         "MODELKEEP_DATA_DIR": str(folder.root),
         "MODELKEEP_MLFLOW_SOCKET": str(folder.mlflow_socket),
         "MODELKEEP_PUBLIC_URL": url,
+        "MODELKEEP_SERVING_ROOT": str(folder.serving),
+        "MODELKEEP_SERVING_SOCKETS": str(folder.replica_sockets),
         "MODELKEEP_TRACKING_ROOT": tracking_root(given, default=str(folder.tracking)),
     }
     named = {name: given[name] for name in ours if given.get(name)}

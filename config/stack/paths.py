@@ -13,7 +13,7 @@ from config.stack.errors import StackError
 
 SOCKET_PATH_LIMIT = 107
 """The longest path that a Unix socket can have on Linux."""
-LONGEST_SOCKET = "postgres/.s.PGSQL.5432"
+LONGEST_SOCKET = "replicas/0123456789ab/s"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class DataFolder:
     @property
     def artifacts(self) -> Path:
         return self.root / "artifacts"
+
+    @property
+    def serving(self) -> Path:
+        return self.root / "serving"
 
     @property
     def static(self) -> Path:
@@ -87,13 +91,19 @@ class DataFolder:
     def mlflow_socket(self) -> Path:
         return self.sockets / "mlflow.sock"
 
+    @property
+    def replica_sockets(self) -> Path:
+        """One folder per replica in it."""
+        return self.sockets / "replicas"
+
     def prepare(self) -> None:
         """Create the folders; raise StackError when that is not possible."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.run, self.logs, self.redis, self.tracking, self.artifacts, self.static):
+            for folder in (self.run, self.logs, self.redis, self.tracking, self.artifacts, self.serving, self.static):
                 folder.mkdir(mode=0o700, exist_ok=True)
             self.sockets.mkdir(mode=0o700, exist_ok=True)
+            self.replica_sockets.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StackError(unwritable(self.root, error)) from error
         _require_own_folder(self.sockets)

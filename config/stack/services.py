@@ -46,9 +46,13 @@ def background(options: UpOptions, environment: Mapping[str, str]) -> list[Servi
         _worker("worker-build", "build", environment, *_pool()),
         # Short tasks only, in the worker's own process: rescue must never wait behind long work.
         _worker("housekeeping", "housekeeping", environment, "--pool", "solo"),
+        # Mostly waiting too: for builds, and for replicas to answer.
+        _worker("worker-deploy", "deploy", environment, "--pool", "threads", "--concurrency", "32"),
         # In threads of one process: deliveries wait for other people's servers and do nothing else.
         _worker("deliveries", "deliveries", environment, "--pool", "threads", "--concurrency", "8"),
         _beat(options.folder, environment),
+        _model_host(environment),
+        _supervisor(environment),
     ]
 
 
@@ -127,6 +131,33 @@ def _worker(name: str, queues: str, environment: Mapping[str, str], *pool: str) 
         ),
         env=environment,
         ready_text=" ready.",
+        awaited=False,
+        directory=str(ROOT),
+    )
+
+
+def _model_host(environment: Mapping[str, str]) -> Service:
+    """Holds the processes of models. It takes of its environment only what its arguments and the sandbox need."""
+    return Service(
+        name="model-host",
+        command=_python(
+            "serving.host",
+            *("--sockets", environment["MODELKEEP_SERVING_SOCKETS"]),
+            *("--root", environment["MODELKEEP_SERVING_ROOT"]),
+        ),
+        env=environment,
+        ready_text="The model host is ready",
+        awaited=False,
+        directory=str(ROOT),
+    )
+
+
+def _supervisor(environment: Mapping[str, str]) -> Service:
+    return Service(
+        name="serving",
+        command=[sys.executable, str(ROOT / "manage.py"), "run_supervisor"],
+        env={**environment, "MODELKEEP_BOOTSTRAP": "off"},
+        ready_text="The supervisor is ready",
         awaited=False,
         directory=str(ROOT),
     )

@@ -66,7 +66,9 @@ class Confined:
 
     def excess(self) -> str:
         """Why it has to be ended: what it takes beyond what it was given, for people. Empty when nothing."""
-        used = self.usage().memory_bytes
+        used = usage.of_tree(self.pid, is_exact=False).memory_bytes
+        if used > self.spec.memory_bytes:
+            used = self.usage().memory_bytes
         if used > self.spec.memory_bytes:
             return f"out of memory: it used {_size(used)} of {_size(self.spec.memory_bytes)}"
         folders = [folder for folder in (self._tmp, self.spec.sockets) if folder is not None]

@@ -37,11 +37,14 @@ def below(pid: int, levels: int) -> list[int]:
     return found
 
 
-def of_tree(pid: int) -> Usage:
-    """What it takes; nothing when it is gone. Memory that processes share counts once, in parts."""
+def of_tree(pid: int, *, is_exact: bool = True) -> Usage:
+    """What it takes; nothing when it is gone. Memory that processes share counts once, in parts.
+
+    Otherwise, which costs less, it counts for each of them: never too little.
+    """
     memory, seconds, count = 0, 0.0, 0
     for member in tree(pid):
-        memory += _memory(member)
+        memory += (_proportional(member) if is_exact else 0) or _resident(member)
         seconds += _seconds(member)
         count += 1
     return Usage(memory, seconds, count)
@@ -76,13 +79,17 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def _memory(pid: int) -> int:
+def _proportional(pid: int) -> int:
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     except OSError:
-        pass
+        return 0
+    return 0
+
+
+def _resident(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -1,1 +1,1 @@
-"""Makes the running replicas equal the wanted ones, and publishes where they are."""
+"""Makes the replicas that run equal those that are wanted, and publishes the routes to them."""

@@ -1,0 +1,92 @@
+"""What supervisor and host say to each other: one JSON object a line, an answer for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serving.sandbox import SandboxSpec
+
+SOCKET_NAME = "host.sock"
+REPORT_NAME = "sandbox"
+"""A file below the root of serving that says how models are confined on this machine."""
+LINE_LIMIT = 4 * 1024**2
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A process to start. `note` is kept for whoever asks later, such as a supervisor that was started again."""
+
+    id: str
+    spec: SandboxSpec
+    log: Path
+    note: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A process that the host holds. `exit_code` is None while it runs; `reason` says why the host ended it."""
+
+    id: str
+    pid: int
+    note: dict[str, str]
+    exit_code: int | None
+    reason: str
+    memory_bytes: int
+    memory_limit: int
+    cpu_seconds: float
+
+
+def launch_to_wire(launch: Launch) -> dict[str, Any]:
+    """A launch as JSON."""
+    spec = launch.spec
+    return {
+        "id": launch.id,
+        "log": str(launch.log),
+        "note": dict(launch.note),
+        "spec": {
+            **{name: getattr(spec, name) for name in ("memory_bytes", "tmp_bytes", "processes", "files", "network")},
+            "command": list(spec.command),
+            "environment": dict(spec.environment),
+            **{name: list(map(str, getattr(spec, name))) for name in ("read_only", "writable", "devices")},
+            "sockets": str(spec.sockets) if spec.sockets else None,
+            "scratch": str(spec.scratch) if spec.scratch else None,
+        },
+    }
+
+
+def launch_from_wire(wire: dict[str, Any]) -> Launch:
+    """A launch from JSON."""
+    spec = dict(wire["spec"])
+    for name in ("read_only", "writable", "devices"):
+        spec[name] = tuple(map(Path, spec[name]))
+    for name in ("sockets", "scratch"):
+        spec[name] = Path(spec[name]) if spec[name] else None
+    spec["command"] = tuple(spec["command"])
+    return Launch(id=wire["id"], spec=SandboxSpec(**spec), log=Path(wire["log"]), note=wire["note"])
+
+
+def held_to_wire(held: Held) -> dict[str, Any]:
+    """A held process as JSON."""
+    return asdict(held)
+
+
+def held_from_wire(wire: dict[str, Any]) -> Held:
+    """A held process from JSON."""
+    return Held(**wire)
+
+
+def held_now(launch: Launch, pid: int) -> Held:
+    """A process that was started a moment ago."""
+    return Held(
+        id=launch.id,
+        pid=pid,
+        note=dict(launch.note),
+        exit_code=None,
+        reason="",
+        memory_bytes=0,
+        memory_limit=launch.spec.memory_bytes,
+        cpu_seconds=0.0,
+    )
