@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.sql.urls")),
     path("", include("registry.api.modelkeep.urls")),
     path("", include("serving.api.staging.urls")),
+    path("", include("serving.api.secrets.urls")),
     path("", include("registry.api.mlflow_registry.urls")),
     path("", include("registry.api.mlflow_webhooks.urls")),
     path("", include("registry.api.notification_destinations.urls")),

@@ -87,6 +87,7 @@ ASK_FOR_ADMINS = {
     "registry/services/operations.py": "everybody's operations: the scope of a list",
     "registry/services/model_search.py": "all versions: the scope of a list",
     "registry/services/tag_policies.py": "governed tags have roles of their own",
+    "serving/services/secret_scopes.py": "scopes of secrets have levels of their own",
     "registry/services/experiments.py": "experiments have levels of their own",
     "registry/services/grounds.py": "names it as a ground",
     "registry/services/grant_simulation.py": "needs no way in",
