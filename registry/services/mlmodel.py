@@ -60,11 +60,16 @@ def check_mlmodel(raw: bytes | None) -> tuple[dict[str, Any], dict[str, Any]]:
         raise UnusableModel(
             "No MLmodel file was uploaded at the top of the version. Log the model with MLflow and register that."
         )
-    mlmodel = _mapping(raw, MLMODEL)
+    mlmodel = read_mapping(raw, MLMODEL)
     return mlmodel, _signature_of(mlmodel)
 
 
-def _mapping(raw: bytes, name: str) -> dict[str, Any]:
+def read_mapping(raw: bytes, name: str) -> dict[str, Any]:
+    """A YAML file of a model as plain JSON values. `name` is for the message.
+
+    Raises:
+        UnusableModel: it cannot be read, or is no mapping.
+    """
     try:
         _check_aliases(raw)
         data = yaml.load(raw, Loader=yaml.CSafeLoader)
@@ -114,7 +119,7 @@ def _channels_of(conda: bytes | None) -> list[str]:
     if conda is None:
         return []
     try:
-        channels = _mapping(conda, "conda.yaml").get("channels")
+        channels = read_mapping(conda, "conda.yaml").get("channels")
     except UnusableModel:
         return []  # A conda.yaml that nobody can read takes nothing away from the model.
     return [str(channel) for channel in channels] if isinstance(channels, list) else []

@@ -1,5 +1,6 @@
 """Reading a stretch of a file as an iterator that a response can stream and close."""
 
+import io
 import os
 from collections.abc import Iterator
 from typing import Self
@@ -49,6 +50,25 @@ class FileRange(Iterator[bytes]):
 
     def __del__(self) -> None:
         self.close()
+
+
+class PieceStream(io.RawIOBase):
+    """Pieces as a file that can only be read forward."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._left = pieces, b""
+
+    def readable(self) -> bool:
+        """It is for nothing else."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """As many bytes as asked for, fewer only at the end; all that is left for a negative size."""
+        while (size < 0 or len(self._left) < size) and (piece := next(self._pieces, b"")):
+            self._left += piece
+        size = len(self._left) if size < 0 else size
+        answer, self._left = self._left[:size], self._left[size:]
+        return answer
 
 
 def join_pieces(pieces: Iterator[bytes]) -> bytes:

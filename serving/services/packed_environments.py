@@ -4,7 +4,6 @@ The archive comes from outside: nothing of it is unpacked, imported or trusted h
 platform and mlflow it holds, which is what decides whether it can be served.
 """
 
-import io
 import platform
 import re
 import tarfile
@@ -14,11 +13,15 @@ from dataclasses import asdict, dataclass
 from django.conf import settings
 
 from registry.errors import InvalidState
-from registry.models import ManifestEntry, ModelVersion
+from registry.models import Blob, ManifestEntry, ModelVersion
 from registry.storage.blobs import blob_store
+from registry.storage.ranges import PieceStream
 
 ENVIRONMENT = "_databricks/model_environment.tar"
 MINIMUM_MLFLOW = (3, 1)
+RUNTIMES = (3, 4)
+"""Serverless environment versions that environments may be packed in."""
+_RUNTIME = re.compile(r"^client\.(\d+)")
 _MAX_MEMBERS = 500_000
 _PYTHON = re.compile(r"(?:^|/)lib/python(\d+\.\d+)/")
 _EXTENSION = re.compile(r"\.cpython-\d+-(\w+)-linux-\w+\.so$")
@@ -40,27 +43,11 @@ class PackedEnvironment:
         return asdict(self)
 
 
-class _Stream(io.RawIOBase):
-    """The chunks of a blob as a file that can only be read forward."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._left = chunks, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while len(self._left) < size and (chunk := next(self._chunks, b"")):
-            self._left += chunk
-        answer, self._left = self._left[:size], self._left[size:]
-        return answer
-
-
-def inspect_packed_environment(version: ModelVersion) -> PackedEnvironment:
-    """Check that the environment packed with a version can be served here. Reads the archive once.
+def packed_blob(version: ModelVersion) -> Blob:
+    """The bytes of the environment packed with a version.
 
     Raises:
-        InvalidState: there is none, it is too large or damaged, or it was made for another machine or an old mlflow.
+        InvalidState: there is none, it is too large, or was packed where environments are not served from.
     """
     entry = ManifestEntry.objects.select_related("blob").filter(version=version, path=ENVIRONMENT).first()
     if entry is None:
@@ -73,16 +60,39 @@ def inspect_packed_environment(version: ModelVersion) -> PackedEnvironment:
             f"The packed environment has {entry.blob.size:,} bytes, more than the {limit:,} that may be served. "
             "Leave out packages that the model does not need."
         )
-    found = _read_names(iter(blob_store().open(entry.blob.sha256)), entry.blob.size)
+    _check_runtime(version)
+    return entry.blob
+
+
+def inspect_packed_environment(version: ModelVersion) -> PackedEnvironment:
+    """Check that the environment packed with a version can be served here. Reads the archive once.
+
+    Raises:
+        InvalidState: as `packed_blob`; or it is damaged, or was made for another machine or an old mlflow.
+    """
+    blob = packed_blob(version)
+    found = _read_names(iter(blob_store().open(blob.sha256)), blob.size)
     _check_servable(found)
     return found
+
+
+def _check_runtime(version: ModelVersion) -> None:
+    """The client writes the version of its serverless environment into MLmodel, as client.4.1, where it has one."""
+    runtime = str(version.mlmodel.get("databricks_runtime") or "")
+    match = _RUNTIME.match(runtime)
+    if match and int(match.group(1)) not in RUNTIMES:
+        allowed = " or ".join(str(number) for number in RUNTIMES)
+        raise InvalidState(
+            f"The model was packed in environment version {match.group(1)} ('{runtime}'); version {allowed} can be "
+            "served. Log and register it from such an environment."
+        )
 
 
 def _read_names(chunks: Iterator[bytes], size: int) -> PackedEnvironment:
     facts = {"python": "", "machine": "", "mlflow": ""}
     files = 0
     try:
-        with tarfile.open(fileobj=_Stream(chunks), mode="r|") as archive:
+        with tarfile.open(fileobj=PieceStream(chunks), mode="r|") as archive:
             for member in archive:
                 files += 1
                 if files > _MAX_MEMBERS:

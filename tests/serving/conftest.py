@@ -1,9 +1,37 @@
-"""What every test of serving may use: an environment in which models load, and folders of its own."""
+"""What tests of serving share: an environment, folders, a parent that forks replicas, a model that obeys."""
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.serving.replicas import Forge, Running, opened_forge, save_obedient
+
+
+@pytest.fixture(scope="session")
+def forge() -> Iterator[Forge]:
+    with opened_forge() as forge:
+        yield forge
+
+
+@pytest.fixture
+def start_replica(forge: Forge) -> Iterator[Callable[..., Running]]:
+    """Forks a replica of a model; it is ended with the test."""
+    started: list[Running] = []
+
+    def start(model: Path, *options: str) -> Running:
+        started.append(forge.start(model, *options))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.end()
+
+
+@pytest.fixture(scope="session")
+def obedient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_obedient(tmp_path_factory.mktemp("obedient"))
 
 
 @pytest.fixture(scope="session")
