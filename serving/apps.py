@@ -9,5 +9,10 @@ class ServingConfig(AppConfig):
     name = "serving"
 
     def ready(self) -> None:
-        """Register the operation kinds of this app."""
-        from serving.services import staging  # noqa: F401
+        """Connect the receivers and register the operation kinds and uses of this app."""
+        from registry.services.version_uses import add_source
+        from serving import receivers  # noqa: F401
+        from serving.services import endpoint_deployments, endpoint_rollout_runs, staging  # noqa: F401
+        from serving.services.endpoint_uses import endpoint_uses
+
+        add_source(endpoint_uses)

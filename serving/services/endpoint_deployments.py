@@ -20,7 +20,6 @@ from registry.services.actors import Actor, load_actor, system_actor
 from registry.services.audit import audited, audited_read, record
 from registry.services.operation_context import OperationContext
 from registry.services.operation_kinds import operation_kind
-from registry.services.operation_leases import LeaseLost, OperationCanceled
 from serving.models import ConfigState, Deployment, EndpointConfig, EndpointLevel, ServedEntity, ServingEnvironment
 from serving.services.endpoint_access import SERVICE, require_endpoint_by_id, subject_of
 from serving.services.endpoint_aliases import follow_aliases
@@ -122,13 +121,13 @@ def _prepare(context: OperationContext, entity: ServedEntity, *, creator: Princi
     try:
         acting = load_actor(creator, context=context.actor.context)
         version = require_loadable(actor=acting, entity=entity)
-        environment = ensure_environment(version=version, log=log.write, canceled=lambda: _is_canceled(context))
-        context.check()
+        environment = ensure_environment(version=version, log=log.write, canceled=lambda: bool(context.check()))
         materialise_version(version)
         fingerprint = fingerprint_of(entity, environment=environment, actor=acting)
     except Unavailable:
         raise
     except ModelkeepError as error:
+        context.check()
         log.write(error.message)
         log.flush()
         with context.effect():
@@ -174,14 +173,6 @@ def fingerprint_of(entity: ServedEntity, *, environment: ServingEnvironment, act
         *(f"{name}={value}" for name, value in sorted(resolved.items())),
     ]
     return salted_hmac("serving.fingerprint", "\x00".join(parts), algorithm="sha256").hexdigest()
-
-
-def _is_canceled(context: OperationContext) -> bool:
-    try:
-        context.check()
-    except (OperationCanceled, LeaseLost):
-        return True
-    return False
 
 
 @dataclass

@@ -120,7 +120,7 @@ def advance(context: OperationContext, *, now: datetime, measure: Measure) -> st
         return ""
     rollout = config.rollout
     entity = config.entities.get(name=rollout["entity"])
-    problem = verdict(rollout, measure(entity.pk.hex))
+    problem = verdict(rollout, measure(str(entity.pk)))
     began = config.activated_at or now
     if not problem:
         step = rollout["steps"][rollout["step"]]

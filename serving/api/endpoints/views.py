@@ -19,7 +19,7 @@ from serving.services.endpoint_notifications import notifications_wire
 from serving.services.endpoint_openapi import openapi_text
 from serving.services.endpoints import NewEndpoint
 from serving.services.inference_tables import auto_capture_wire
-from serving.services.replica_logs import service_logs
+from serving.services.replica_logs import logs_text
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -171,7 +171,7 @@ class ServiceLogs(APIView):
     def get(self, request: Request, name: str, served: str) -> Response:
         """What the replicas of a served entity have written."""
         entity = endpoints.find_served(actor=actor_of(request), name=name, served=served)
-        return object_response({"logs": service_logs(entity)})
+        return object_response({"logs": logs_text(entity)})
 
 
 class BuildLogs(APIView):

@@ -1,0 +1,25 @@
+"""Celery tasks of serving: shells around services. Names are part of the protocol between processes."""
+
+from celery import shared_task
+
+from serving.services.capture_appends import append_captures
+from serving.services.capture_upkeep import tidy_inference_tables
+from serving.services.endpoint_aliases import follow_aliases
+
+
+@shared_task(name="serving.follow_aliases")
+def follow_aliases_task() -> None:
+    """Find the moves of aliases whose signal was lost."""
+    follow_aliases()
+
+
+@shared_task(name="serving.append_captures")
+def append_captures_task() -> None:
+    """Move what gateways spooled into the inference tables."""
+    append_captures()
+
+
+@shared_task(name="serving.tidy_inference_tables")
+def tidy_inference_tables_task() -> None:
+    """Retention and small files of inference tables."""
+    tidy_inference_tables()
