@@ -1,4 +1,4 @@
-"""The one server entry: discovery is answered here, everything else runs as synchronous Django in threads.
+"""The one server entry: discovery and invocations are answered here, all else runs as synchronous Django in threads.
 
 Threads keep their database connection, stream request bodies without spooling them, and stream answers chunk by
 chunk; Django's own ASGI handler does none of the three for synchronous views.
@@ -9,14 +9,20 @@ import json
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 from a2wsgi.wsgi import WSGIResponder
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from config.wsgi import application as django_application
+from config.wsgi import application as django_application  # isort: skip — it readies what the others import
+from django.conf import settings
+
 from registry.api.discovery import discovery_document
+from serving.api.invocations.verdicts import asker
+from serving.gateway.application import PREFIX, GatewayApplication
+from serving.gateway.gateway import Gateway, GatewaySettings
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,6 +31,16 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 THREADS = int(os.environ.get("MODELKEEP_WEB_THREADS", "32"))
 _executor = ThreadPoolExecutor(thread_name_prefix="django", max_workers=THREADS)
 _SEND_QUEUE = 10
+_VERDICT_THREADS = 4
+gateway = Gateway(
+    GatewaySettings(
+        root=Path(settings.SERVING_ROOT),
+        max_body_bytes=int(settings.SERVING_MAX_BODY_BYTES),
+        workspace_id=settings.WORKSPACE_ID,
+    ),
+    asker(_VERDICT_THREADS),
+)
+_invocations = GatewayApplication(gateway)
 # What start-up made stays: the collector need not look at it again and again.
 gc.freeze()
 
@@ -73,13 +89,15 @@ async def _django(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer discovery at once (clients ask before every call), hand the rest to Django."""
+    """Answer discovery at once (clients ask before every call), invocations by the gateway, the rest by Django."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
     elif scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
     elif scope["path"] == "/.well-known/databricks-config" and scope["method"] in {"GET", "HEAD"}:
         await _discovery(scope, send)
+    elif scope["path"].startswith(PREFIX):
+        await _invocations(scope, receive, send)
     else:
 
         async def received() -> MutableMapping[str, Any]:
@@ -96,6 +114,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.startup":
+            gateway.start()
+        else:
+            await gateway.stop()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

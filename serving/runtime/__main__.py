@@ -1,4 +1,7 @@
-"""The process beside a model: `<python> -I <this folder> --model <folder> --socket <path> --concurrency <n> …`."""
+"""The process beside a model: `<python> -I <this folder> --model <folder> --socket <path> --concurrency <n> …`.
+
+With `--zygote <socket>` it forks such processes instead: see `zygote`.
+"""
 
 import importlib
 import importlib.util
@@ -27,4 +30,6 @@ def _as_package() -> None:
 
 if __name__ == "__main__":
     _as_package()
+    if sys.argv[1:2] == ["--zygote"]:
+        importlib.import_module(f"{_NAME}.zygote").run(sys.argv[2])
     sys.exit(importlib.import_module(f"{_NAME}.process").run(sys.argv[1:]))

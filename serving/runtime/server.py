@@ -49,7 +49,7 @@ class Connection:
 class Job:
     """A request that was taken and not yet answered."""
 
-    __slots__ = ("answered", "body", "call", "canceled", "connection", "head", "kind", "received", "started")
+    __slots__ = ("answered", "body", "call", "canceled", "connection", "done", "head", "kind", "received", "started")
 
     def __init__(self, connection: Connection, frame: Frame) -> None:
         self.connection = connection
@@ -60,6 +60,7 @@ class Job:
         self.received = time.monotonic()
         self.started = 0.0
         self.canceled = False
+        self.done = False
         self.answered = False
 
     @property
@@ -143,7 +144,7 @@ class Server:
         """What `ReplicaConnection.health` gives. `longest_seconds` is the age of the oldest running prediction."""
         now = time.monotonic()
         with self._lock:
-            taken = list(self._taken.values())
+            taken = [job for job in self._taken.values() if not job.done]
             started = [job.started for job in taken if job.started]
             longest = now - min(started) if started else 0.0
             health: dict[str, Any] = {
@@ -262,6 +263,10 @@ class Server:
         status, content_type, body = answer or (499, "text/plain", b"")
         model_us = int((now - job.started) * 1e6) if job.started else 0
         queue_us = int(((job.started or now) - job.received) * 1e6)
+        with self._lock:
+            job.done = True
+            self._served += 1
+            self._failed += status != 200
         if job.answered:
             data = frames.encode(frames.END, job.call, status=status, model_us=model_us, queue_us=queue_us)
             job.connection.send(data)
@@ -283,8 +288,6 @@ class Server:
         # Only now: who drains must find every answer sent.
         with self._lock:
             self._taken.pop((id(job.connection), job.call), None)
-            self._served += 1
-            self._failed += status != 200
             is_drained = self._draining and not self._taken
         if is_drained:
             self._drained.set()

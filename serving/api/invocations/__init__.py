@@ -1,0 +1,1 @@
+"""Django's side of the data plane: who may query. The requests themselves never reach Django."""
