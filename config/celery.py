@@ -36,6 +36,9 @@ app.conf.update(
         "registry.forget_old_deliveries": {"queue": HOUSEKEEPING},
         "monitoring.follow_schedules": {"queue": HOUSEKEEPING},
         "monitoring.sweep": {"queue": HOUSEKEEPING},
+        # With what waits for replicas: long work never holds up the rows of answered requests.
+        "serving.append_captures": {"queue": "deploy"},
+        "serving.tidy_inference_tables": {"queue": "deploy"},
     },
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=200,
@@ -88,6 +91,16 @@ app.conf.update(
             "task": "serving.follow_aliases",
             "schedule": settings.OPERATION_SWEEP_SECONDS,
             "options": {"expires": settings.OPERATION_SWEEP_SECONDS},
+        },
+        "append captured requests": {
+            "task": "serving.append_captures",
+            "schedule": settings.SERVING_CAPTURE_SECONDS,
+            "options": {"expires": settings.SERVING_CAPTURE_SECONDS},
+        },
+        "tidy inference tables": {
+            "task": "serving.tidy_inference_tables",
+            "schedule": 900.0,
+            "options": {"expires": 900},
         },
         "sweep statements": {
             "task": "registry.sweep_statements",

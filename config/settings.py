@@ -83,6 +83,7 @@ TEMPLATES = [
                 "lists": "registry.web.list_tags",
                 "versions": "registry.web.version_tags",
                 "work": "registry.web.work_tags",
+                "serving": "serving.web.template_tags",
             },
         },
     },
@@ -307,6 +308,8 @@ SERVING_START_ATTEMPTS = _number("MODELKEEP_SERVING_START_ATTEMPTS", 3)
 """How often a replica that never answered is started, until its served entity has failed."""
 SERVING_SCALE_DOWN_SECONDS = _number("MODELKEEP_SERVING_SCALE_DOWN_SECONDS", 300)
 SERVING_SCALE_TO_ZERO_SECONDS = _number("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS", 1800)
+SERVING_CAPTURE_SECONDS = _number("MODELKEEP_SERVING_CAPTURE_SECONDS", 5)
+"""How often what gateways spooled is added to the inference tables."""
 SERVING_WHEELS = os.environ.get("MODELKEEP_SERVING_WHEELS", "")
 """A folder of wheels that environments are built from besides, or without, a package index."""
 SERVING_UV_CACHE = os.environ.get("MODELKEEP_SERVING_UV_CACHE", str(Path(SERVING_ROOT) / "uv-cache"))

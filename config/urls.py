@@ -21,6 +21,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.sql.urls")),
     path("", include("registry.api.modelkeep.urls")),
     path("", include("serving.api.staging.urls")),
+    path("", include("serving.api.endpoints.urls")),
+    path("", include("serving.api.inference_tables.urls")),
     path("", include("serving.api.secrets.urls")),
     path("", include("registry.api.mlflow_registry.urls")),
     path("", include("registry.api.mlflow_webhooks.urls")),
@@ -30,5 +32,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/<str:operation_id>", operation_page, name="api-operation"),
     re_path(r"^(?:mlflow/)?(?:api|ajax-api)(?:/|$)", not_found),
     path("console/", admin.site.urls),
+    path("", include("serving.web.urls")),
     path("", include("registry.web.urls")),
 ]

@@ -84,7 +84,7 @@ def _append_table(pk: UUID, folder: Path, spool: str) -> int:
 @transaction.atomic
 def _append_batches(pk: UUID, folder: Path, spool: str) -> tuple[list[Batch], int]:
     """The batches that the tables now hold, and how many requests are new in them."""
-    if not _is_locked(pk):
+    if not hold(pk):
         return [], 0
     table = InferenceTable.objects.select_related(
         "endpoint", "table__parent__parent", "unpacked_table", "label_table"
@@ -106,8 +106,8 @@ def _append_batches(pk: UUID, folder: Path, spool: str) -> tuple[list[Batch], in
     return finished, moved
 
 
-def _is_locked(pk: UUID) -> bool:
-    """Hold the table against other workers until the transaction ends; False if another one has it."""
+def hold(pk: object) -> bool:
+    """Hold an inference table against other workers until the transaction ends; False if another one has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_CLASS, str(pk)])
         return bool(cursor.fetchone()[0])

@@ -1,6 +1,6 @@
 """Labels: what really was, told later by request id, kept in a table of its own and joined to the unpacked rows."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,8 @@ def merge_labels(table: InferenceTable, batch: Batch, *, application: str) -> No
     labels, unpacked = open_table(table.label_table), open_table(table.unpacked_table)
     if labels is None:
         return
-    rows = [_row(row, _label_type(labels)) for row in batch.rows()]
+    type_ = _label_type(labels)
+    rows = [row for upload in batch.rows() for row in _rows(upload, type_)]
     mark = (application, batch.number)
     if (labels.transaction_version(application) or 0) < batch.number:
         write_rows(labels, rows, mark)
@@ -41,14 +42,16 @@ def merge_labels(table: InferenceTable, batch: Batch, *, application: str) -> No
     _merge(unpacked, newest_of(rows), mark)
 
 
-def _row(row: Mapping[str, Any], type_: str) -> dict[str, Any]:
-    return {
-        "databricks_request_id": row["request_id"],
-        "row_index": row["row_index"],
-        LABEL: fitted(row["label"], type_),
-        "labeled_at": datetime.fromtimestamp(row["labeled_at"], UTC),
-        "labeled_by": row["labeled_by"],
-    }
+def _rows(upload: Mapping[str, Any], type_: str) -> Iterator[dict[str, Any]]:
+    moment = datetime.fromtimestamp(upload["labeled_at"], UTC)
+    for request_id, place, label in upload["labels"]:
+        yield {
+            "databricks_request_id": request_id,
+            "row_index": place,
+            LABEL: fitted(label, type_),
+            "labeled_at": moment,
+            "labeled_by": upload["labeled_by"],
+        }
 
 
 def _label_type(labels: "DeltaTable") -> str:

@@ -61,6 +61,11 @@ def catalog_columns(columns: Sequence[Column]) -> list[dict[str, Any]]:
     return found
 
 
+def delta_type_of(column: Mapping[str, Any]) -> str:
+    """The type of a column of the catalog in its Delta table; text for one that the product does not make."""
+    return next((type_ for type_, (_, text) in _CATALOG.items() if text == column.get("type_text")), "string")
+
+
 def create_delta_table(
     *,
     actor: Actor,

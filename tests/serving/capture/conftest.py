@@ -65,10 +65,9 @@ class Captured:
         row = self.entity
         return EntityRoute(str(row.pk), row.name, row.entity_name, row.entity_version, "LIVE", 100, 4, 4, False, ())
 
-    def turn_on(self, form: str = "AI_GATEWAY", **changes: Any) -> InferenceTable:
+    def turn_on(self, form: str = "AI_GATEWAY", *, who: str = "owner", **changes: Any) -> InferenceTable:
         apply = apply_inference_table_config if form == "AI_GATEWAY" else apply_auto_capture
-        call = audited(lambda **given: apply(**given))
-        call(actor=self.lake.people.owner, endpoint=self.endpoint, config={**PLACE, **changes})
+        audited(apply)(actor=getattr(self.lake.people, who), endpoint=self.endpoint, config={**PLACE, **changes})
         return InferenceTable.objects.get(endpoint=self.endpoint, form=form)
 
     def row(self, body: Any = None, predictions: Any = (1.5, 2.5), **changes: Any) -> dict[str, Any]:
