@@ -103,6 +103,7 @@ class GatewayApplication:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         finally:
             stream.close()
+        exchange.model_ms = stream.model_ms
         last = b'data: {"error": %s}\n\n' % failure.body if failure is not None else b""
         self._gateway.finish(exchange, failure.status if failure else answer.status, b"".join([*kept, last]))
         await send({"type": "http.response.body", "body": last})

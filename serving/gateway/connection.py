@@ -33,6 +33,8 @@ class Stream:
         self._cancel = cancel
         self._buffered = 0
         self._broken = ""
+        self.model_ms = 0.0
+        """How long the model worked; known when all chunks have been read."""
 
     def __aiter__(self) -> "Stream":
         return self
@@ -254,6 +256,7 @@ class ReplicaConnection(asyncio.Protocol):
             raise FrameError(f"kind {frame.kind}")
         del self._calls[frame.call]
         if frame.kind == frames.END and call.stream is not None:
+            call.stream.model_ms = frame.model_us / 1000
             call.stream.end()
         elif not call.answer.done():
             if frame.kind == frames.REFUSED:

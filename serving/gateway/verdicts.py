@@ -44,7 +44,8 @@ AskVerdict = Callable[[Caller, str], Awaitable[Verdict]]
 class _Entry:
     verdict: Verdict | None
     asked: float
-    asking: "asyncio.Task[Verdict] | None"
+    asking: "asyncio.Task[Verdict] | None" = None
+    asking_since: float = 0.0
 
 
 class Verdicts:
@@ -69,7 +70,7 @@ class Verdicts:
         key = (caller.headers, endpoint)
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(None, 0.0, None)
+            entry = self._entries[key] = _Entry(None, float("-inf"))
             if len(self._entries) > _MOST_KEPT:
                 self._entries.popitem(last=False)
         verdict = self._remembered(entry)
@@ -90,7 +91,8 @@ class Verdicts:
     def _start(self, entry: _Entry, caller: Caller, endpoint: str) -> "asyncio.Task[Verdict]":
         """The question that is under way, if it is recent enough to be believed, or a new one."""
         now = self._clock()
-        if entry.asking is None or entry.asking.done() or now - getattr(entry.asking, "asked", now) > FRESH_SECONDS:
+        if entry.asking is None or entry.asking.done() or now - entry.asking_since > FRESH_SECONDS:
+            entry.asking_since = now
             entry.asking = asyncio.create_task(self._refresh(entry, caller, endpoint, now))
             entry.asking.add_done_callback(_noticed)
         return entry.asking

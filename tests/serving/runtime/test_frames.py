@@ -9,7 +9,7 @@ from serving.runtime.frames import FrameDecoder, FrameError, encode
 
 
 def test_frames_survive_any_cut():
-    chance = random.Random(4)
+    chance = random.Random(4)  # noqa: S311
     sent = [
         (kind, number, chance.randbytes(chance.choice([0, 3, 40])), chance.randbytes(chance.choice([0, 1, 5000])))
         for number, kind in enumerate([frames.PREDICT, frames.ANSWER, frames.CHUNK, frames.END] * 5)

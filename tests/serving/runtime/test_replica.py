@@ -10,7 +10,6 @@ from serving.gateway.connection import ReplicaConnection, ReplicaLost, ReplicaRe
 from serving.runtime import frames
 from tests.serving.replicas import body
 
-
 OPENED: list[ReplicaConnection] = []
 
 
