@@ -14,9 +14,7 @@ from serving.api.endpoints import shapes
 from serving.models import ServingEndpoint
 from serving.services import endpoint_updates, endpoints
 from serving.services.ai_gateway import ai_gateway_wire, set_ai_gateway
-from serving.services.endpoint_metrics import export_metrics
 from serving.services.endpoint_notifications import notifications_wire
-from serving.services.endpoint_openapi import openapi_text
 from serving.services.endpoints import NewEndpoint
 from serving.services.inference_tables import auto_capture_wire
 from serving.services.replica_logs import logs_text
@@ -187,6 +185,8 @@ class Metrics(APIView):
 
     def get(self, request: Request, name: str) -> HttpResponse:
         """The last minute as OpenMetrics text."""
+        from serving.services.endpoint_metrics import export_metrics
+
         text = export_metrics(actor=actor_of(request), name=name)
         return HttpResponse(text, content_type=OPENMETRICS)
 
@@ -196,5 +196,7 @@ class OpenApi(APIView):
 
     def get(self, request: Request, name: str) -> HttpResponse:
         """An OpenAPI document of the endpoint's own invocations."""
+        from serving.services.endpoint_openapi import openapi_text
+
         text = openapi_text(actor=actor_of(request), name=name, url=request.build_absolute_uri("/"))
         return HttpResponse(text, content_type="application/json")

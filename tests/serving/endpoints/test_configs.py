@@ -125,7 +125,7 @@ def test_limits():
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "é", "x" * 64, "pt", None])
 def test_endpoint_names(name):
-    with pytest.raises(InvalidParameter, match="'name'|'pt'"):
+    with pytest.raises(InvalidParameter, match=r"'name'|'pt'"):
         check_endpoint_name(name)
 
 

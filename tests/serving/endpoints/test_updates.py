@@ -1,4 +1,4 @@
-"""Endpoints get new configurations: made, updated, canceled, stopped, started, rolled back; what fails changes nothing."""
+"""Endpoints get new configurations: updated, canceled, stopped, started, rolled back; a failure changes nothing."""
 
 import pytest
 
@@ -243,7 +243,7 @@ def test_a_manager_reads_nothing_through_the_creator(people, fraud):
 def test_the_creator_needs_it_too(people, fraud):
     give(people, fraud, "reader", EndpointLevel.CAN_MANAGE)
     take(people, "owner@example.com", Privilege.EXECUTE)
-    with pytest.raises(AccessDenied, match="acts as its creator, owner@example.com"):
+    with pytest.raises(AccessDenied, match=r"acts as its creator, owner@example\.com"):
         update_config(actor=people.reader, name="fraud", config={"served_entities": [served(2)]})
 
 
