@@ -66,7 +66,10 @@ class Confined:
 
     def excess(self) -> str:
         """Why it has to be ended: what it takes beyond what it was given, for people. Empty when nothing."""
-        used = usage.of_tree(self.pid, is_exact=False).memory_bytes
+        rough = usage.of_tree(self.pid, is_exact=False)
+        if rough.processes > self.spec.processes:
+            return f"{rough.processes} processes, more than the {self.spec.processes} it may have"
+        used = rough.memory_bytes
         if used > self.spec.memory_bytes:
             used = self.usage().memory_bytes
         if used > self.spec.memory_bytes:
@@ -178,7 +181,7 @@ def confined_command(spec: SandboxSpec, *, wall: Wall, uid: int | None, tmp: Pat
         "wall": str(wall),
         "uid": uid,
         "parent": os.getpid(),
-        "limits": _limits(spec, bounded_tmp=tmp is None),
+        "limits": _limits(spec, bounded_tmp=tmp is None, is_alone=uid is not None or wall is Wall.BUBBLEWRAP),
         "files": {
             "readable": [*map(str, spec.readable()), str(ENTER), *PROC, "/sys/devices/system"],
             "writable": writable if wall is Wall.BUBBLEWRAP else writable[:-1],
@@ -232,11 +235,12 @@ def _is_system_link(path: Path) -> bool:
     return path.parent == Path("/") and path.is_symlink()
 
 
-def _limits(spec: SandboxSpec, *, bounded_tmp: bool) -> dict[str, int]:
+def _limits(spec: SandboxSpec, *, bounded_tmp: bool, is_alone: bool) -> dict[str, int]:
     return {
         "RLIMIT_CORE": 0,
         "RLIMIT_NOFILE": spec.files,
-        "RLIMIT_NPROC": spec.processes,
+        # It counts by user, so it says nothing of a process that shares ours. Then only the watch bounds them.
+        **({"RLIMIT_NPROC": spec.processes} if is_alone else {}),
         # Address space says nothing of numpy and torch, which reserve far more than they use. Private memory that can
         # be written does; twice of it stops what allocates faster than the watch looks.
         "RLIMIT_DATA": spec.memory_bytes * 2 + 1024**3,
