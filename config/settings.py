@@ -83,6 +83,7 @@ TEMPLATES = [
                 "lists": "registry.web.list_tags",
                 "versions": "registry.web.version_tags",
                 "work": "registry.web.work_tags",
+                "quality": "monitoring.web.template_tags",
                 "serving": "serving.web.template_tags",
             },
         },

@@ -33,5 +33,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^(?:mlflow/)?(?:api|ajax-api)(?:/|$)", not_found),
     path("console/", admin.site.urls),
     path("", include("serving.web.urls")),
+    path("", include("monitoring.web.urls")),
     path("", include("registry.web.urls")),
 ]

@@ -53,10 +53,20 @@
     try {
       const library = await plotly();
       await library.react(place, spec.data, themed(spec.layout ?? {}), { responsive: true, displayModeBar: false });
+      if (spec.links) followPoints(place);
       holder.classList.add("is-drawn");
     } catch {
       place.textContent = "The chart could not be drawn. The values are in the table.";
     }
+  };
+
+  // A point whose own data is an address of this site is a link. Each is also a link in a table of the page.
+  const followPoints = (place) => {
+    place.removeAllListeners?.("plotly_click");
+    place.on("plotly_click", (event) => {
+      const address = event.points[0]?.customdata;
+      if (typeof address === "string" && address.startsWith("/")) window.location.assign(address);
+    });
   };
 
   const drawAll = (root) => {

@@ -1,0 +1,82 @@
+"""How numbers of metrics are written, and what a dashboard's table links to."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+
+from monitoring.services.dashboards import ColumnChange, Dashboard
+
+register = template.Library()
+NOTICEABLE = 0.1
+"""A distance that people look at; docs/monitoring.md says the same."""
+
+
+@register.filter
+def short(value: Any) -> str:
+    """A number with four figures."""
+    if value is None or not isinstance(value, int | float) or isinstance(value, bool):
+        return "—" if value is None else str(value)
+    return f"{value:,.4g}" if math.isfinite(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+@register.filter
+def thousands(value: Any) -> str:
+    """A count."""
+    return "—" if value is None else f"{int(value):,}"
+
+
+@register.filter
+def percent(value: Any) -> str:
+    """A percentage, of 0 to 100."""
+    return "—" if value is None else f"{float(value):.1f} %"
+
+
+@register.filter
+def pvalue(value: float) -> str:
+    """A p-value: what is tiny is no more than tiny."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@register.filter
+def moved(changes: Sequence[ColumnChange]) -> int:
+    """How many columns moved noticeably, and not by chance."""
+    return sum(1 for change in changes if change.significant and change.effect >= NOTICEABLE)
+
+
+@register.filter
+def latest(
+    quality: Mapping[str, Mapping[str, Sequence[float | None]]], most: int
+) -> list[tuple[str, float, float | None]]:
+    """The newest value of the first metrics with the one before, of the first model that has one."""
+    found = []
+    for label, series in list(quality.items())[:most]:
+        values = [value for value in next(iter(series.values()), []) if value is not None]
+        if values:
+            found.append((label, values[-1], values[-2] if len(values) > 1 else None))
+    return found
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.simple_tag
+def alert_address(url: str, board: Dashboard, change: ColumnChange) -> str:
+    """The address of the rule editor, filled in for a column that moved."""
+    is_number = any(name == "KS" for name, _ in change.measures)
+    metric = "ks_test.statistic" if is_number else "tv_distance"
+    given = {
+        "name": f"{change.column} of {board.monitor.table.name} drifts",
+        "table": board.monitor.table.full_name,
+        "metric": f"DRIFT:{metric}",
+        "column_name": change.column,
+        "granularity": board.chosen.granularity,
+        "drift_type": board.chosen.drift,
+    }
+    return f"{url}?{urlencode({name: value for name, value in given.items() if value})}"
