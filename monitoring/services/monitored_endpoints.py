@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from monitoring.models import Monitor
 from monitoring.services.monitor_lookup import monitors_with_everything, visible_monitors
@@ -54,6 +55,7 @@ def monitors_of_version(actor: Actor, model: RegisteredModel, version: ModelVers
             kind="Monitor",
             name=row.table.full_name,
             version=numbers[by_table[row.table_id][0]],
+            url=f"/explore/data/{'/'.join(quote(part) for part in row.table.full_name.split('.'))}?tab=quality",
             note=f"of endpoint {by_table[row.table_id][1]}",
         )
         for row in rows

@@ -17,10 +17,11 @@ from monitoring.services.dashboard_marks import marks_of
 from monitoring.services.dashboards import Dashboard, build_dashboard
 from monitoring.services.metric_exports import export_metrics
 from monitoring.services.monitor_lookup import get_monitor
+from monitoring.services.monitored_endpoints import monitors_of_version
 from monitoring.services.refreshes import cancel_refresh, list_refreshes, run_refresh
 from monitoring.web.figures import column_charts, heat_chart, quality_charts, row_chart, window_label
 from registry.errors import ModelkeepError, NotFound
-from registry.models import Securable, Table
+from registry.models import RegisteredModel, Securable, Table
 from registry.privileges import Action
 from registry.services.access import allowed_actions
 from registry.services.actors import Actor
@@ -52,6 +53,11 @@ def quality_tab(request: HttpRequest, actor: Actor, table: Table) -> Mapping[str
     except ModelkeepError as error:
         return context | {"refused": error.message}
     return context | _board_context(actor, board, page=object_url(securable))
+
+
+def model_tab(_request: HttpRequest, actor: Actor, model: RegisteredModel) -> Mapping[str, Any]:
+    """What watches the answers of a model's versions."""
+    return {"watched_by": monitors_of_version(actor, model, None)}
 
 
 def _board_context(actor: Actor, board: Dashboard, *, page: str) -> dict[str, Any]:
