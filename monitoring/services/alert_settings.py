@@ -210,7 +210,8 @@ def rule_of(given: AlertSettings | Alert) -> Rule:
 _PLAIN = (
     "name source metric_table metric query_text value_column value_display aggregation threshold threshold_column "
     "threshold_column_display threshold_column_aggregation comparison resolve_threshold consecutive "
-    "empty_result_state notify_on_ok retrigger_seconds is_paused summary description template_format parent_path warehouse_id"
+    "empty_result_state notify_on_ok retrigger_seconds is_paused summary description template_format parent_path "
+    "warehouse_id"
 ).split()
 """What is called the same on the row and in the settings, and kept as it is."""
 

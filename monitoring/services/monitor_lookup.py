@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from monitoring.models import AlertState, Monitor, MonitorRefresh, MonitorStatus
-from registry.errors import InvalidParameter, NotFound
+from registry.errors import AccessDenied, InvalidParameter, NotFound
 from registry.models import Securable
 from registry.names import lookup_key
 from registry.privileges import Action, SecurableType
@@ -183,3 +183,33 @@ def _as_rows(monitors: list[Monitor]) -> list[MonitorRow]:
     )
     alerts = {pk: (all_, triggered) for pk, all_, triggered in counted.values_list("pk", "all_alerts", "triggered")}
     return [MonitorRow(monitor, refreshes.get(monitor.pk), *alerts.get(monitor.pk, (0, 0))) for monitor in monitors]
+
+
+@audited_read
+def name_of_schema(*, actor: Actor, schema_id: str) -> str:
+    """The full name of a schema that the actor may see, by its id.
+
+    Raises:
+        NotFound, AccessDenied.
+    """
+    try:
+        key = UUID(schema_id)
+    except ValueError as error:
+        raise InvalidParameter(
+            f"'output_schema_id' is '{schema_id[:100]}': give the schema_id of a schema.", field="output_schema_id"
+        ) from error
+    found = with_containers(Securable.objects.filter(pk=key, type=SecurableType.SCHEMA)).first()
+    if found is None:
+        raise NotFound(not_found_message(SecurableType.SCHEMA, schema_id))
+    require_visible(actor=actor, securable=found, named=schema_id)
+    return found.full_name
+
+
+def id_of_schema(*, actor: Actor, full_name: str) -> str:
+    """The id of a schema; empty when it is gone, or hidden from the actor."""
+    try:
+        found = find_securable(SecurableType.SCHEMA, full_name)
+        require_visible(actor=actor, securable=found, named=full_name)
+    except (NotFound, AccessDenied):
+        return ""
+    return str(found.pk)

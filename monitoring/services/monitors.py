@@ -254,6 +254,8 @@ class ColumnChoice:
     type: str
     is_time: bool
     is_number: bool
+    is_amount: bool
+    """A number with a fraction."""
     is_text: bool
 
 
@@ -292,6 +294,7 @@ def monitor_choices(*, actor: Actor, table: str) -> MonitorChoices:
             str(one.type),
             is_time=kinds.is_timestamp(one.type) or kinds.is_date(one.type),
             is_number=kinds.is_integer(one.type) or kinds.is_floating(one.type) or kinds.is_decimal(one.type),
+            is_amount=kinds.is_floating(one.type) or kinds.is_decimal(one.type),
             is_text=kinds.is_string(one.type) or kinds.is_large_string(one.type) or kinds.is_boolean(one.type),
         )
         for one in schema
@@ -315,13 +318,14 @@ def suggest_settings(columns: tuple[ColumnChoice, ...], *, output_schema_name: s
             timestamp_column=timestamp,
             granularities=("1 day",),
         )
-    is_number = next(column.is_number for column in columns if column.name == prediction)
+    # Whole numbers are more often classes than amounts.
+    is_amount = next(column.is_amount for column in columns if column.name == prediction)
     return MonitorSettings(
         kind="INFERENCE_LOG",
         output_schema_name=output_schema_name,
         timestamp_column=timestamp,
         granularities=("1 day",),
-        problem_type="REGRESSION" if is_number else "CLASSIFICATION",
+        problem_type="REGRESSION" if is_amount else "CLASSIFICATION",
         prediction_column=prediction,
         label_column=_named(_LABELS, names),
         model_id_column=model_id,

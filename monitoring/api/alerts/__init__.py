@@ -1,0 +1,1 @@
+"""Alerts as databricks-sdk's alerts_v2 calls them."""
