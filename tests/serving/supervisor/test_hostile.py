@@ -27,15 +27,12 @@ VICTIMS = {
         "out of memory",
     ),
     "stubborn": (
-        "import signal, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "time.sleep(600)\n",
+        "import signal, time\nfor number in (2, 15):\n    signal.signal(number, signal.SIG_IGN)\ntime.sleep(600)\n",
         "not loaded within 4 seconds",
     ),
     "forks": (
-        "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(600)\n"
-        "raise RuntimeError('left five children')\n",
-        "left five children",
+        "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        time.sleep(os.setsid() or 600)\n1 / 0 # five\n",
+        "ZeroDivisionError",
     ),
 }
 SPY = '''
@@ -73,13 +70,14 @@ def filled(folder):
 def predict(rows):
     places = rows[0]
     found = [
-        reached("environment", lambda: [name for name in os.environ if "SECRET" in name or "DATABASE" in name] or 1 / 0),
+        reached("environment", lambda: [name for name in os.environ if "SECRET" in name or "URL" in name] or 1 / 0),
         reached("others' environments", lambda: environments() or 1 / 0),
         reached("passwords", lambda: open("/etc/shadow").read()),
         reached("network", lambda: socket.create_connection(("127.0.0.1", places["port"]), 2)),
         reached("own environment", lambda: written(places["environment"] + "/x")),
         reached("own model", lambda: written(places["model"] + "/x")),
-        reached("beside its socket", lambda: [written(path) for path in glob.glob(places["sockets"] + "/*/x") or ["/sockets/x"]]),
+        reached("beside its socket", lambda: written("/sockets/x")),
+        reached("others' sockets", lambda: os.listdir(places["sockets"])),
         reached("kill", lambda: [os.kill(pid, 0) for pid in places["pids"]]),
     ]
     found += [reached(path, lambda: connected(path)) for path in places["connect"]]
@@ -111,7 +109,7 @@ def test_hostile_versions_change_nothing(stage, people):
     rows = Replica.objects.exclude(entity=good)
     eventually("their rows", lambda: not rows.filter(ended_at=None).exists())
     assert set(rows.values_list("state", flat=True)) <= {ReplicaState.FAILED, ReplicaState.STOPPED}
-    assert "left five children" in rows.filter(entity=pending["forks"]).first().log_tail
+    assert "five" in rows.filter(entity=pending["forks"]).first().log_tail
     eventually(
         "only the good one's socket", lambda: len([one for one in stage.sockets.iterdir() if one.is_dir()]) == 1
     )

@@ -13,7 +13,7 @@ from config.stack import processes
 from serving.sandbox import NoSandbox, SandboxSpec, Wall, find_wall, run, wall_report
 from serving.sandbox.spec import interpreter_folders
 
-PYTHON = os.path.abspath(sys.executable)
+PYTHON = sys.executable
 TRY = """
 import json, os, socket, sys
 def attempt(work):
@@ -110,7 +110,7 @@ def test_memory_of_all_its_processes_counts_together(wall, short):
 def test_forks_in_sessions_of_their_own_end_with_it(wall, short):
     code = (
         "import os, sys, time\nfor _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n"
-        "        if os.fork() == 0:\n            sys.argv\n            time.sleep(600)\n        os._exit(0)\ntime.sleep(0.3)\n"
+        "        if os.fork() == 0:\n            time.sleep(600)\n        os._exit(0)\ntime.sleep(0.3)\n"
     )
     mark = f"forked-{os.getpid()}-{wall}"
     assert run(python(code, mark, scratch=short), seconds=20).code == 0
@@ -140,8 +140,8 @@ def test_time_ends_what_ignores_every_signal(wall, short):
 
 def test_processes_are_bounded(wall, short):
     code = (
-        "import os, time\nmade = 0\ntry:\n    while made < 200:\n        if os.fork() == 0:\n            time.sleep(60)\n"
-        "        made += 1\nexcept OSError:\n    pass\nprint(made, flush=True)\nos._exit(0)\n"
+        "import os, time\nmade = 0\ntry:\n    while made < 200:\n"
+        "        if os.fork() == 0:\n            time.sleep(60)\n        made += 1\nexcept OSError:\n    pass\nprint(made, flush=True)\nos._exit(0)\n"
     )
     found = run(python(code, scratch=short, processes=20), seconds=20)
     assert int(found.output) < 25, found
