@@ -32,6 +32,7 @@ app.conf.update(
         "registry.reap_pending_versions": {"queue": HOUSEKEEPING},
         "registry.submit_artifact_sweep": {"queue": HOUSEKEEPING},
         "registry.sweep_statements": {"queue": HOUSEKEEPING},
+        "serving.sweep_environments": {"queue": HOUSEKEEPING},
         "registry.wake_deliveries": {"queue": HOUSEKEEPING},
         "registry.forget_old_deliveries": {"queue": HOUSEKEEPING},
         "monitoring.follow_schedules": {"queue": HOUSEKEEPING},
@@ -101,6 +102,11 @@ app.conf.update(
             "task": "serving.tidy_inference_tables",
             "schedule": 900.0,
             "options": {"expires": 900},
+        },
+        "sweep environments": {
+            "task": "serving.sweep_environments",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
         },
         "sweep statements": {
             "task": "registry.sweep_statements",

@@ -12,7 +12,14 @@ class ServingConfig(AppConfig):
         """Connect the receivers and register the operation kinds and uses of this app."""
         from registry.services.version_uses import add_source
         from serving import receivers  # noqa: F401
-        from serving.services import endpoint_deployments, endpoint_rollout_runs, staging  # noqa: F401
+        from serving.services import (  # noqa: F401
+            endpoint_deployments,
+            endpoint_rollout_runs,
+            environment_operations,
+            predeployment,
+            requirement_edits,
+            staging,
+        )
         from serving.services.endpoint_uses import endpoint_uses
 
         add_source(endpoint_uses)

@@ -5,6 +5,8 @@ from celery import shared_task
 from serving.services.capture_appends import append_captures
 from serving.services.capture_upkeep import tidy_inference_tables
 from serving.services.endpoint_aliases import follow_aliases
+from serving.services.environment_packing import sweep_environments
+from serving.services.model_files import sweep_model_files
 
 
 @shared_task(name="serving.follow_aliases")
@@ -23,3 +25,10 @@ def append_captures_task() -> None:
 def tidy_inference_tables_task() -> None:
     """Retention and small files of inference tables."""
     tidy_inference_tables()
+
+
+@shared_task(name="serving.sweep_environments")
+def sweep_environments_task() -> None:
+    """Take environments and model files that nobody uses off this machine's disk."""
+    sweep_environments()
+    sweep_model_files()

@@ -106,19 +106,27 @@ def place_file(*, version_id: UUID, path: str, received: Received, modified_at: 
     lock_pending(version_id)
     _check_room(version_id, path)
     now = timezone.now()
-    Blob.objects.bulk_create(
-        [Blob(sha256=received.sha256, size=received.size, used_at=now)],
-        update_conflicts=True,
-        unique_fields=["sha256"],
-        update_fields=["used_at"],
-    )
-    blob_store().keep(received)
+    keep_blob(received)
     ManifestEntry.objects.update_or_create(
         version_id=version_id,
         path=path,
         defaults={"blob_id": received.sha256, "modified_at": modified_at or now},
     )
     ModelVersion.objects.filter(pk=version_id).update(touched_at=now)
+
+
+def keep_blob(received: Received) -> None:
+    """Give received bytes a row and their name in the store. Call in the transaction that also names the row.
+
+    The row's lock, held until commit, keeps the sweep from taking the bytes away in between.
+    """
+    Blob.objects.bulk_create(
+        [Blob(sha256=received.sha256, size=received.size, used_at=timezone.now())],
+        update_conflicts=True,
+        unique_fields=["sha256"],
+        update_fields=["used_at"],
+    )
+    blob_store().keep(received)
 
 
 def _check_room(version_id: UUID, path: str) -> None:

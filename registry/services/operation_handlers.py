@@ -32,7 +32,7 @@ SWEEP = "sweep_artifacts"
 _INGESTED_PERCENT = 95
 
 
-def _fail_pending_version(operation: Operation) -> None:
+def fail_pending_version(operation: Operation) -> None:
     """An operation that ends without success leaves no version pending."""
     reason = operation.error or "The operation that should have filled it was canceled."
     rows = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__securable__parent__parent")
@@ -46,7 +46,12 @@ def _fail(*, actor: Actor, version: ModelVersion, reason: str) -> None:
     fail_version(version, actor=actor, reason=reason)
 
 
-def _find_version(version_id: str, *, what: str) -> ModelVersion:
+def version_with_id(version_id: str, *, what: str) -> ModelVersion:
+    """A version, whoever asks. `what` is for the message.
+
+    Raises:
+        NotFound: deleted meanwhile.
+    """
     rows = ModelVersion.objects.select_related("model__securable__parent__parent", "model__securable__owner")
     version = rows.filter(pk=version_id).first()
     if version is None:
@@ -54,27 +59,42 @@ def _find_version(version_id: str, *, what: str) -> ModelVersion:
     return version
 
 
-def _target(context: OperationContext) -> ModelVersion:
+def version_to_fill(context: OperationContext) -> ModelVersion:
+    """The version that an operation has begun, pending still or READY from an earlier attempt.
+
+    Raises:
+        NotFound, InvalidState: deleted or failed meanwhile.
+    """
     params = context.params
-    version = _find_version(params["version_id"], what=f"Version {params['version']} of '{params['name']}'")
+    version = version_with_id(params["version_id"], what=f"Version {params['version']} of '{params['name']}'")
     if version.status == VersionStatus.FAILED_REGISTRATION:
         raise InvalidState(f"Version {version.version} has failed meanwhile: {version.status_message}")
     return version
 
 
 @audited_read
-def _require(*, actor: Actor, action: Action, version: ModelVersion) -> None:
+def require_on_version(*, actor: Actor, action: Action, version: ModelVersion) -> None:
     """The rights of who asked may have gone since; names may have changed too, so the row itself is checked."""
     require(actor=actor, action=action, securable=version.model.securable)
 
 
-def _finalize(context: OperationContext, version: ModelVersion) -> None:
+def finalize_filled(context: OperationContext, version: ModelVersion) -> None:
+    """Make a filled version READY, under the name that its model has now.
+
+    Raises:
+        As `finalize_version`.
+    """
     name = version.model.securable.full_name
     finalize_version(actor=context.actor, name=name, version=version.version)
 
 
-def _result(version_id: Any) -> dict[str, Any]:
-    version = _find_version(version_id, what="The version")
+def result_of_version(version_id: Any) -> dict[str, Any]:
+    """What an operation that made a version answers.
+
+    Raises:
+        NotFound: deleted meanwhile.
+    """
+    version = version_with_id(version_id, what="The version")
     return {
         "name": version.model.securable.full_name,
         "version": str(version.version),
@@ -86,22 +106,22 @@ def _result(version_id: Any) -> dict[str, Any]:
 @operation_kind(
     REGISTER,
     title="Register a model version",
-    on_failure=_fail_pending_version,
+    on_failure=fail_pending_version,
     resubmit=register_again,
 )
 def register_model_version(context: OperationContext) -> dict[str, Any]:
     """Copy the files of a run or logged model into a pending version and make it READY."""
-    version = _target(context)
+    version = version_to_fill(context)
     if version.status == VersionStatus.PENDING_REGISTRATION:
         tree = context.params["tree"]
         require_readable(actor=context.actor, tree=tree)
-        _require(actor=context.actor, action=Action.CREATE_VERSION, version=version)
+        require_on_version(actor=context.actor, action=Action.CREATE_VERSION, version=version)
         context.log(f"Copying {context.params['source']}")
         ingest_tree(version, tree, progress=_report_to(context), cancelled=lambda: False, effect=context.effect)
         context.progress(_INGESTED_PERCENT, "Checking the model")
         with context.effect():
-            _finalize(context, version)
-    return _result(version.pk)
+            finalize_filled(context, version)
+    return result_of_version(version.pk)
 
 
 def _report_to(context: OperationContext) -> Callable[[int, int, str], None]:
@@ -114,18 +134,18 @@ def _report_to(context: OperationContext) -> Callable[[int, int, str], None]:
     return report
 
 
-@operation_kind(COPY, title="Copy a model version", on_failure=_fail_pending_version, resubmit=copy_again)
+@operation_kind(COPY, title="Copy a model version", on_failure=fail_pending_version, resubmit=copy_again)
 def copy_model_version(context: OperationContext) -> dict[str, Any]:
     """Give a pending version the files of a READY one and make it READY, in one transaction."""
-    version = _target(context)
+    version = version_to_fill(context)
     if version.status == VersionStatus.PENDING_REGISTRATION:
-        source = _find_version(context.params["source_version_id"], what="The version to copy")
-        _require(actor=context.actor, action=Action.LOAD_VERSION, version=source)
-        _require(actor=context.actor, action=Action.CREATE_VERSION, version=version)
+        source = version_with_id(context.params["source_version_id"], what="The version to copy")
+        require_on_version(actor=context.actor, action=Action.LOAD_VERSION, version=source)
+        require_on_version(actor=context.actor, action=Action.CREATE_VERSION, version=version)
         with context.effect():
             copy_manifest(source, version)
-            _finalize(context, version)
-    return _result(version.pk)
+            finalize_filled(context, version)
+    return result_of_version(version.pk)
 
 
 @operation_kind(SWEEP, title="Sweep artifacts", resubmit=resubmit_unchanged)

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+from uuid import UUID
 
 from django.utils import timezone
 
 from registry.errors import FileMissing
-from registry.models import Operation
 from registry.storage.blobs import blob_store
 from serving.models import EnvironmentState, ServingEnvironment
 from serving.services.environment_errors import BuildCanceled, EnvironmentFailed
@@ -36,7 +36,7 @@ class Watch:
 
     log: Log = silent
     canceled: Canceled = never
-    operation: Operation | None = None
+    operation_id: UUID | None = None
 
     def check(self) -> None:
         """Raises BuildCanceled when it was canceled."""
@@ -71,10 +71,10 @@ def make_environment(row: ServingEnvironment, *, fill: Fill, watch: Watch) -> No
 def _make(row: ServingEnvironment, fill: Fill, watch: Watch) -> None:
     was_ready = row.state == EnvironmentState.READY
     if not was_ready:
-        _mark(row, EnvironmentState.BUILDING, operation=watch.operation)
+        _mark(row, EnvironmentState.BUILDING, operation_id=watch.operation_id)
     with log_path(row.digest).open("w", encoding="utf-8", buffering=1) as kept:
         try:
-            told = Watch(_twice(kept, watch.log), watch.canceled, watch.operation)
+            told = Watch(_twice(kept, watch.log), watch.canceled, watch.operation_id)
             if not is_on_disk(row.digest):
                 with new_folder(row.digest) as folder:
                     fill(row, folder, told)

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from registry.models import ModelVersion, Operation
+from registry.models import ModelVersion
 from registry.services.artifacts import check_ready
 from serving.models import (
     EnvironmentState,
@@ -46,7 +47,7 @@ def ensure_environment(
     log: Log = silent,
     canceled: Canceled = never,
     override: Sequence[str] = (),
-    operation: Operation | None = None,
+    operation_id: UUID | None = None,
 ) -> ServingEnvironment:
     """The READY environment of a version, on this machine: found, unpacked, or resolved and built.
 
@@ -63,12 +64,12 @@ def ensure_environment(
     """
     check_ready(version)
     Path(settings.SERVING_ROOT).mkdir(parents=True, exist_ok=True)
-    watch = Watch(log, canceled, operation)
+    watch = Watch(log, canceled, operation_id)
     if not override:
         packed = _client_packed(version, watch)
         if packed is not None:
             return packed
-    wanted = read_wanted_of(version, override=override, operation=operation)
+    wanted = read_wanted_of(version, override=override, operation_id=operation_id)
     for note in wanted.notes:
         log(note)
     row = _resolved(version, wanted, watch, link=not override)
@@ -76,7 +77,7 @@ def ensure_environment(
         make_environment(row, fill=fill_resolved, watch=watch)
     finally:
         if not override:
-            _link(version, row, operation)
+            _link(version, row, operation_id)
     _note_use(row)
     return row
 
@@ -91,13 +92,13 @@ def _client_packed(version: ModelVersion, watch: Watch) -> ServingEnvironment | 
     except EnvironmentFailed as error:
         watch.log(f"WARNING: the packed environment is not used: {error.message} It is built from the requirements.")
         return None
-    _link(version, row, watch.operation)
+    _link(version, row, watch.operation_id)
     _note_use(row)
     return row
 
 
 def read_wanted_of(
-    version: ModelVersion, *, override: Sequence[str] = (), operation: Operation | None = None
+    version: ModelVersion, *, override: Sequence[str] = (), operation_id: UUID | None = None
 ) -> WantedEnvironment:
     """What a version asks for; a line that is refused is kept as its failure.
 
@@ -109,7 +110,7 @@ def read_wanted_of(
     except EnvironmentFailed as error:
         if not override:
             _keep_failure(
-                version, f"lines:{version.pk}", error, requirements=version.requirements, operation=operation
+                version, f"lines:{version.pk}", error, requirements=version.requirements, operation_id=operation_id
             )
         raise
 
@@ -134,7 +135,7 @@ def _resolved(version: ModelVersion, wanted: WantedEnvironment, watch: Watch, *,
                 error,
                 requirements=wanted.text,
                 python=interpreter.version if interpreter else wanted.python,
-                operation=watch.operation,
+                operation_id=watch.operation_id,
             )
         raise
 
@@ -177,7 +178,7 @@ def _keep_failure(
     *,
     requirements: str,
     python: str = "",
-    operation: Operation | None,
+    operation_id: UUID | None,
 ) -> None:
     """What could not even be resolved has a row too: of the question, as there is no answer."""
     facts = {
@@ -190,26 +191,26 @@ def _keep_failure(
     row, _ = ServingEnvironment.objects.update_or_create(
         digest=digest, defaults=facts, create_defaults={**facts, "digest": digest, "created_at": timezone.now()}
     )
-    _link(version, row, operation)
+    _link(version, row, operation_id)
 
 
 def _digest_of(key: str) -> str:
     return hashlib.sha256(f"unresolved:{key}".encode()).hexdigest()
 
 
-def _link(version: ModelVersion, row: ServingEnvironment, operation: Operation | None) -> None:
+def _link(version: ModelVersion, row: ServingEnvironment, operation_id: UUID | None) -> None:
     """Note which environment a version has. A failure of the question that nobody else asks goes with it."""
     now = timezone.now()
     with transaction.atomic():
         before = VersionEnvironment.objects.select_for_update().filter(version=version).first()
         if before is None:
             VersionEnvironment.objects.get_or_create(
-                version=version, defaults={"environment": row, "operation": operation, "updated_at": now}
+                version=version, defaults={"environment": row, "operation_id": operation_id, "updated_at": now}
             )
             return
-        values = {"environment": row, "updated_at": now}
-        if operation is not None:
-            values["operation"] = operation
+        values: dict[str, object] = {"environment": row, "updated_at": now}
+        if operation_id is not None:
+            values["operation_id"] = operation_id
         if before.environment_id != row.pk:
             values |= {"proved_at": None, "message": ""}
         VersionEnvironment.objects.filter(pk=before.pk).update(**values)

@@ -122,5 +122,6 @@ def add_lines(old: Sequence[RequirementLine], new: Sequence[RequirementLine]) ->
 
 def remove_lines(old: Sequence[RequirementLine], names: Iterable[str]) -> list[RequirementLine]:
     """The old lines without these packages; names that are not there are ignored."""
-    gone = {canonicalize_name(name) for name in names}
+    given = list(names)
+    gone = {*given, *(canonicalize_name(name) for name in given)}
     return [line for line in old if line.name not in gone]

@@ -1,4 +1,4 @@
-"""Staging: after a registration with env_pack, the packed environment is checked before anybody deploys it."""
+"""Staging: after a registration with env_pack, the packed environment is made ready before anybody deploys it."""
 
 from typing import Any
 
@@ -10,6 +10,11 @@ from registry.services.model_lookup import find_version_for
 from registry.services.operation_context import OperationContext
 from registry.services.operation_kinds import operation_kind
 from registry.services.operations import resubmit_unchanged, submit_operation
+from serving.models import EnvironmentKind
+from serving.services.client_environments import client_environment
+from serving.services.environment_errors import EnvironmentFailed
+from serving.services.environment_operations import SERVICE, prove_version, result_of, version_of, watch_of
+from serving.services.environments import ensure_environment
 from serving.services.packed_environments import inspect_packed_environment
 
 STAGE = "stage_deployment"
@@ -17,7 +22,9 @@ STAGE = "stage_deployment"
 
 @audited
 def stage_deployment(*, actor: Actor, name: object, version: object) -> Operation:
-    """Ask for the packed environment of a READY version to be checked. Returns at once.
+    """Ask for the packed environment of a READY version to be staged, so that deploying it builds nothing.
+
+    Returns at once.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter, InvalidState.
@@ -27,7 +34,7 @@ def stage_deployment(*, actor: Actor, name: object, version: object) -> Operatio
     record(
         actor=actor,
         action="stageDeployment",
-        service_name="serverlessRealTimeInference",
+        service_name=SERVICE,
         securable=securable,
         params={"version": found.version},
     )
@@ -42,14 +49,19 @@ def stage_deployment(*, actor: Actor, name: object, version: object) -> Operatio
 
 @operation_kind(STAGE, title="Stage a packed environment", queue="build", resubmit=resubmit_unchanged)
 def run_stage_deployment(context: OperationContext) -> dict[str, Any]:
-    """Read the packed environment and say what it holds."""
+    """Read the packed environment, unpack it, and make a prediction in it. Nothing is resolved or downloaded."""
     context.progress(0, "Reading the packed environment")
-    version = find_version_for(
-        actor=context.actor,
-        name=context.params["name"],
-        version=context.params["version"],
-        action=Action.LOAD_VERSION,
-    )
+    version = version_of(context)
     found = inspect_packed_environment(version)
     context.log(f"Python {found.python}, mlflow {found.mlflow}, {found.files:,} files, {found.size_bytes:,} bytes")
-    return found.as_result()
+    client_environment(version)
+    context.progress(20, "Unpacking")
+    watch = watch_of(context)
+    environment = ensure_environment(
+        version=version, log=watch.log, canceled=watch.canceled, operation_id=context.operation_id
+    )
+    if environment.kind != EnvironmentKind.CLIENT_PACKED:
+        raise EnvironmentFailed("The packed environment cannot be used here; the log says why.")
+    context.progress(70, "Trying a prediction")
+    prove_version(version, environment, watch)
+    return {**found.as_result(), **result_of(environment)}

@@ -66,6 +66,18 @@ def read_wanted(version: ModelVersion, *, override: Sequence[str] = ()) -> Wante
     return WantedEnvironment(python=python, lines=(*lines, *added), notes=tuple(notes))
 
 
+def asked_lines(version: ModelVersion) -> list[str]:
+    """The requirement lines as the author wrote them: of requirements.txt, else of conda.yaml's pip section.
+
+    Raises:
+        EnvironmentFailed: conda.yaml cannot be read.
+    """
+    if version.requirements.strip():
+        return version.requirements.splitlines()
+    pip, _, _ = _split_conda(_mapping(version, CONDA))
+    return pip
+
+
 def _read(version: ModelVersion, path: str) -> bytes | None:
     return read_small_file(version, path, MAX_BYTES)
 

@@ -35,7 +35,7 @@ def make_version(people, offline) -> Callable[..., ModelVersion]:
     """The next version of one model, with these requirement lines and files."""
 
     def make(*lines: str, **files: bytes) -> ModelVersion:
-        named = {path.replace("__", "/").replace("_dot_", "."): body for path, body in files.items()}
+        named = {path.replace("_dot_", "."): body for path, body in files.items()}
         requirements = "".join(f"{line}\n" for line in lines).encode()
         return make_files_version(people.owner, NAME, {"requirements.txt": requirements, **named})
 

@@ -1,0 +1,5 @@
+"""The console's pages of serving: one module a noun. Django finds this package and registers them."""
+
+from serving.admin import environments
+
+__all__ = ["environments"]

@@ -1,0 +1,1 @@
+"""Environments of versions over our own REST: made, validated, their requirements edited, shown."""
