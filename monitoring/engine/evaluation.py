@@ -22,7 +22,8 @@ _SETTINGS: dict[str, Any] = {
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
     "memory_limit": _MEMORY,
-    "ieee_floating_point_ops": False,  # What is divided by zero is null.
+    "ieee_floating_point_ops": False,
+    "error_on_division_by_zero": False,  # What is divided by zero is null.
     "threads": 1,  # One thread adds up in one order: the same data gives the same sum.
 }
 

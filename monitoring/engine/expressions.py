@@ -26,9 +26,9 @@ _PLAIN = frozenset(
     Add Sub Mul Div IntDiv Mod Neg DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot
     Case If Cast TryCast Coalesce Nullif Nvl2 Greatest Least
     Abs Ceil Floor Round Trunc Sqrt Cbrt Exp Ln Log Pow Sign Sin Cos Tan Asin Acos Atan Atan2 Degrees Radians Pi
-    IsNan IsInf Lower Upper Trim Length Substring Left Right Concat StartsWith EndsWith Contains StrPosition Reverse Replace
-    Year Quarter Month Week Day DayOfMonth DayOfWeek DayOfYear Hour Minute Second Date TimestampTrunc DateTrunc
-    DateDiff TsOrDsToDate TimeStrToDate UnixSeconds Extract
+    IsNan IsInf Lower Upper Trim Length Substring Left Right Concat StartsWith EndsWith Contains StrPosition
+    Reverse Replace Year Quarter Month Week Day DayOfMonth DayOfWeek DayOfYear Hour Minute Second Date TimestampTrunc
+    DateTrunc DateDiff TsOrDsToDate TimeStrToDate UnixSeconds Extract
     """.split()
 )
 _AGGREGATES = frozenset(
@@ -47,7 +47,7 @@ _WORDS = re.compile(r"[\w $.-]*")
 
 
 class Expression:
-    """An expression that was found harmless: `sql` for the engine, `columns` that it reads, spelled as in the table."""
+    """An expression that was found harmless: `sql` for the engine, `columns` that it reads, as in the table."""
 
     def __init__(self, sql: str, columns: frozenset[str], *, plain_column: str | None, aggregates: bool) -> None:
         self.sql = sql
@@ -123,10 +123,10 @@ class _Reader:
         try:
             for node in list(tree.walk()):
                 self._check(node, allowed)
+            aggregates = any(type(node).__name__ in _FUNCTIONS_OVER_ROWS for node in tree.walk())
             tree = tree.transform(self._resolved)
         except RecursionError as error:
             raise self.error("The expression is nested too deeply.") from error
-        aggregates = any(type(node).__name__ in _FUNCTIONS_OVER_ROWS for node in tree.walk())
         if aggregate and not aggregates:
             raise self.error(f"'{text}' does not aggregate: wrap its columns in a function such as avg.")
         plain = tree.name if isinstance(tree, exp.Column) else None

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import deltalake
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pa_fs
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from deltalake.table import ParquetReadOptions
 
 from monitoring.engine.columns import is_text
 from monitoring.engine.spec import TableError, TableRef
@@ -19,11 +20,22 @@ BATCH_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Unit:
-    """A row group of a file: the least that is read at once."""
+    """A row group of a file, or some of its rows: the least that is read at once."""
 
     path: str
     rows: int
     fragment: Any
+    chosen: npt.NDArray[np.int32] | None = None
+
+    def bounds(self, column: str) -> tuple[Any, Any] | None:
+        """The least and greatest value of a column, where the file says."""
+        (group,) = self.fragment.row_groups
+        held = (group.statistics or {}).get(column)
+        return (held["min"], held["max"]) if held else None
+
+    def narrowed(self, chosen: npt.NDArray[np.int32]) -> "Unit":
+        """Only some of its rows, by their positions."""
+        return Unit(self.path, len(chosen), self.fragment, chosen)
 
 
 class Source:
@@ -40,7 +52,7 @@ class Source:
             self.schema = pa.schema(table.schema().to_arrow())
             dictionaries = {field.name for field in self.schema if is_text(field.type)}
             self._dataset = table.to_pyarrow_dataset(
-                parquet_read_options=ParquetReadOptions(dictionary_columns=dictionaries),
+                parquet_read_options=ds.ParquetReadOptions(dictionary_columns=dictionaries),
                 filesystem=_local_files(ref.uri),
             )
         except TableNotFoundError as error:
@@ -78,10 +90,18 @@ class Source:
 
     def read(self, units: Sequence[Unit], columns: Sequence[str]) -> Any:
         """Columns of row groups as a table, rows in the order of the units."""
+        if any(unit.chosen is not None for unit in units):
+            return pa.concat_tables(self._narrow(unit, columns) for unit in units)
         return self._over(units).to_table(columns=list(columns), use_threads=False)
+
+    def _narrow(self, unit: Unit, columns: Sequence[str]) -> Any:
+        table = self._over([unit]).to_table(columns=list(columns), use_threads=False)
+        return table if unit.chosen is None else table.take(unit.chosen)
 
     def batches(self, units: Sequence[Unit], columns: Sequence[str]) -> Iterator[Any]:
         """The same in small record batches."""
+        if any(unit.chosen is not None for unit in units):
+            return (batch for unit in units for batch in self._narrow(unit, columns).to_batches(BATCH_ROWS))
         scanner = self._over(units).scanner(columns=list(columns), batch_size=BATCH_ROWS, use_threads=False)
         return iter(scanner.to_batches())
 

@@ -53,6 +53,11 @@ class Confusion:
             matrix[at[prediction], at[label]] = count
         return matrix
 
+    def right_of_all(self) -> tuple[int, int]:
+        """How many predictions were right, of how many."""
+        right = sum(count for (prediction, label), count in self.counts.items() if prediction == label)
+        return right, sum(self.counts.values())
+
     def scores(self) -> Classification | None:
         """None when nothing was counted."""
         if not self.counts:
@@ -126,6 +131,13 @@ class Regression:
         self.mean += gap * len(labels) / total
         self.count = total
 
+    def absolute_errors(self) -> tuple[int, float, float]:
+        """Number, mean and variance of the absolute errors."""
+        if self.count < 2:
+            return self.count, self.absolutes, 0.0
+        mean = self.absolutes / self.count
+        return self.count, mean, max((self.squares - self.count * mean * mean) / (self.count - 1), 0.0)
+
     def scores(self) -> dict[str, float | None]:
         """By the names of the metric table; empty when nothing was taken in.
 
@@ -144,3 +156,31 @@ class Regression:
             "mean_absolute_percentage_error": self.percentages / self.count,
             "r2_score": r2,
         }
+
+
+AUC_BINS = 1 << 16
+
+
+@dataclass
+class RocCurve:
+    """The curve of one class from counts of its scores in equal bins; additive.
+
+    Scores of one bin count as equal, which moves the area by at most half the share of pairs that share a bin.
+    """
+
+    hits: Ints = field(default_factory=lambda: np.zeros(AUC_BINS, np.int64))
+    misses: Ints = field(default_factory=lambda: np.zeros(AUC_BINS, np.int64))
+
+    def add(self, positive: np.ndarray[tuple[int], np.dtype[np.bool_]], scores: Floats) -> None:
+        """Take in scores between 0 and 1."""
+        bins = np.minimum((scores * AUC_BINS).astype(np.int64), AUC_BINS - 1)
+        self.hits += np.bincount(bins[positive], minlength=AUC_BINS)
+        self.misses += np.bincount(bins[~positive], minlength=AUC_BINS)
+
+    def area(self) -> float | None:
+        """None if a side is empty."""
+        pairs = float(self.hits.sum()) * float(self.misses.sum())
+        if not pairs:
+            return None
+        below = np.cumsum(self.misses) - self.misses
+        return float(np.sum(self.hits * (below + self.misses / 2)) / pairs)
