@@ -5,7 +5,7 @@ Whoever adds a manifest entry holds the blob's row lock from before the bytes ar
 deletes bytes only under the same lock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -243,13 +243,17 @@ def freed_bytes(version_ids: Iterable[UUID]) -> int:
 
 _COPY = """
 INSERT INTO registry_manifestentry (version_id, path, blob_id, modified_at)
-SELECT %s, path, blob_id, modified_at FROM registry_manifestentry WHERE version_id = %s
+SELECT %s, path, blob_id, modified_at FROM registry_manifestentry WHERE version_id = %s AND NOT path = ANY(%s)
 """
 
 
 @transaction.atomic
-def copy_manifest(source_version: ModelVersion, target_version: ModelVersion) -> int:
+def copy_manifest(
+    source_version: ModelVersion, target_version: ModelVersion, *, without: Collection[str] = ()
+) -> int:
     """Give a pending version without files all the files of a READY one; returns how many. No byte moves.
+
+    `without`: paths that are left out.
 
     Raises:
         NotFound: one of them was deleted meanwhile.
@@ -265,7 +269,7 @@ def copy_manifest(source_version: ModelVersion, target_version: ModelVersion) ->
         if row[0] != VersionStatus.READY:
             check_ready(source_version)
         _take_blobs(source_version.pk)
-        cursor.execute(_COPY, [target_version.pk, source_version.pk])
+        cursor.execute(_COPY, [target_version.pk, source_version.pk, list(without)])
         return int(cursor.rowcount)
 
 

@@ -67,6 +67,8 @@ def choose_interpreter(wanted: str) -> tuple[Interpreter, str]:
     Raises:
         EnvironmentFailed: none is installed that would do.
     """
+    # YAML reads 3.10 without quotes as the number 3.1, which never was a Python that MLflow ran on.
+    wanted = "3.10" if wanted == "3.1" else wanted
     for fresh in (False, True):
         choice = _choose(wanted, installed_interpreters(fresh=fresh))
         if choice is not None:
@@ -77,7 +79,7 @@ def choose_interpreter(wanted: str) -> tuple[Interpreter, str]:
         line=f"python: {wanted}",
         suggestion=(
             "Ask the operator to install it, or log the model again with one of these. The setting "
-            "SERVING_NEAREST_PYTHON allows the nearest one."
+            "MODELKEEP_SERVING_NEAREST_PYTHON allows the nearest one."
         ),
     )
 
@@ -104,6 +106,4 @@ def _minor_of(wanted: str) -> tuple[int, int] | None:
     parts = wanted.split(".")
     if len(parts) < _MINOR_PARTS or not all(part.isdigit() for part in parts[:_MINOR_PARTS]):
         return None
-    # YAML reads 3.10 without quotes as the number 3.1, which never was a Python that MLflow ran on.
-    minor = "10" if len(parts) == _MINOR_PARTS and parts[1] == "1" else parts[1]
-    return int(parts[0]), int(minor)
+    return int(parts[0]), int(parts[1])

@@ -115,7 +115,7 @@ def _explained(messages: str, wanted: WantedEnvironment, interpreter: Interprete
     if match := _NO_NETWORK.search(messages):
         return EnvironmentFailed(
             f"The package index does not answer ({match.group(0).strip()[:200]}).",
-            suggestion="Try again later, or have the operator give a folder of wheels (SERVING_WHEELS).",
+            suggestion="Try again later, or have the operator give a folder of wheels (MODELKEEP_SERVING_WHEELS).",
         )
     lines = [line for line in wanted.lines if re.search(rf"\b{re.escape(line.name)}\b", told)]
     reason = told.partition("cause: ")[2].partition(" hint:")[0] or told

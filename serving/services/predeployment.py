@@ -318,7 +318,7 @@ def _memory(found: Trial) -> ValidationCheck:
     reason = f"At most {found.peak_bytes:,} of {limit:,} bytes were in use."
     if found.peak_bytes <= limit:
         return ValidationCheck("memory", "Memory", Outcome.PASSED, reason)
-    remedy = "Load less at a time, or have the operator raise SERVING_MEMORY_BYTES_PER_UNIT."
+    remedy = "Load less at a time, or have the operator raise MODELKEEP_SERVING_MEMORY_BYTES_PER_UNIT."
     return ValidationCheck("memory", "Memory", Outcome.FAILED, reason, remedy)
 
 

@@ -1,6 +1,6 @@
 """Other requirements for the same model: a new version that shares every byte but those of the requirement files.
 
-A READY version never changes, so what MLflow's `update_model_requirements` does to a logged model makes a new version.
+A READY version never changes, so what MLflow's `update_model_requirements` does to a logged model makes a version.
 """
 
 import io
@@ -14,7 +14,7 @@ from registry.errors import InvalidParameter
 from registry.models import ModelVersion, Operation, VersionStatus
 from registry.privileges import Action
 from registry.services.actors import Actor
-from registry.services.artifacts import copy_manifest, place_file, read_small_file, remove_file
+from registry.services.artifacts import copy_manifest, place_file, read_small_file
 from registry.services.audit import audited, audited_read, record
 from registry.services.model_lookup import find_model_for, find_version_for
 from registry.services.model_versions import NewVersion, begin_version
@@ -157,9 +157,8 @@ def run_edit_requirements(context: OperationContext) -> dict[str, Any]:
         for line in edit.after:
             context.log(line)
         with context.effect():
-            copy_manifest(source, version)
-            for path in version.files.filter(path__startswith=_PACKED).values_list("path", flat=True):
-                remove_file(version_id=version.pk, path=path)
+            packed = source.files.filter(path__startswith=_PACKED).values_list("path", flat=True)
+            copy_manifest(source, version, without=[*bodies, *packed])
             for path, body in bodies.items():
                 _place(version, path, body)
             finalize_filled(context, version)

@@ -133,7 +133,7 @@ def _follow(process: subprocess.Popen[bytes], *, log: Log, canceled: Canceled, t
             if time.monotonic() > deadline:
                 raise EnvironmentFailed(
                     f"Making the environment took longer than {settings.SERVING_BUILD_SECONDS} seconds.",
-                    suggestion="The operator can raise SERVING_BUILD_SECONDS.",
+                    suggestion="The operator can raise MODELKEEP_SERVING_BUILD_SECONDS.",
                 )
             for key, _ in selector.select(_LOOK_SECONDS):
                 chunk = os.read(key.fd, 65536)
