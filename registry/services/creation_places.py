@@ -25,9 +25,12 @@ _PATHS = {
 """Names from the catalog down to the row's own."""
 
 
-def places_to_create(*, actor: Actor, type_: SecurableType, text: str = "", limit: int = MOST) -> list[Securable]:
+def places_to_create(
+    *, actor: Actor, type_: SecurableType, text: str = "", limit: int = MOST, action: Action | None = None
+) -> list[Securable]:
     """Securables of a type in which the actor may make the next thing, best match first.
 
+    In a schema that is a model, unless `action` says what else is made.
     The dotted parts of `text` are parts of names on levels next to each other, wherever they begin: `lab.fl` finds
     the schema `lab.flights` and all models in it. One query.
     """
@@ -38,7 +41,7 @@ def places_to_create(*, actor: Actor, type_: SecurableType, text: str = "", limi
         condition |= _matching(paths[first:], parts)
     if len(parts) > len(paths):
         return []
-    rows = actionable_by(actor, _MAKING[type_], type_).filter(condition)
+    rows = actionable_by(actor, action or _MAKING[type_], type_).filter(condition)
     return list(_best_first(rows, parts).select_related("owner", "parent__parent")[:limit])
 
 

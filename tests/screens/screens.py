@@ -139,6 +139,15 @@ def querying(text: str) -> Callable[[Page], None]:
     return ran
 
 
+def adding_entity(page: Page) -> None:
+    """A second served entity, with what the configuration would take."""
+    page.get_by_role("button", name="Add a served entity").click()
+    page.get_by_label("Model").nth(1).wait_for()
+    page.get_by_label("Version").nth(1).fill("6")
+    page.get_by_label("Version").nth(1).press("Tab")
+    page.locator("#endpoint-plan .differences").wait_for()
+
+
 SCREENS = [
     Screen("sign-in", "/sign-in", who=""),
     Screen("home", "/"),
@@ -243,6 +252,36 @@ SCREENS = [
     Screen("settings-destination", "/settings/destinations", who="rosa", before=follow("Model team")),
     Screen("settings-moving", "/settings/moving"),
     Screen("settings-moving-import", "/settings/moving", who="rosa", before=dialog("Import from"), whole=False),
+    Screen("serving", "/serving"),
+    Screen("serving-reader", "/serving", who="ben"),
+    Screen("serving-empty", "/serving", who="cleo"),
+    Screen("endpoint", "/serving/flight-delay"),
+    Screen("endpoint-reader", "/serving/flight-delay", who="ben"),
+    Screen("endpoint-updating", "/serving/flight-delay-canary"),
+    Screen("endpoint-failed", "/serving/fare-nightly"),
+    Screen("endpoint-stopped", "/serving/fare"),
+    Screen("endpoint-asleep", "/serving/fare-preview"),
+    Screen("endpoint-metrics", "/serving/flight-delay?tab=metrics&range=6h"),
+    Screen("endpoint-metrics-empty", "/serving/fare?tab=metrics"),
+    Screen("endpoint-events", "/serving/flight-delay?tab=events"),
+    Screen("endpoint-logs", "/serving/flight-delay?tab=logs"),
+    Screen("endpoint-build-log", "/serving/fare-nightly?tab=logs&config=2&kind=build"),
+    Screen("endpoint-table", "/serving/flight-delay?tab=table"),
+    Screen("endpoint-configs", "/serving/flight-delay?tab=configs"),
+    Screen("endpoint-permissions", "/serving/flight-delay?tab=permissions"),
+    Screen("endpoint-settings", "/serving/flight-delay?tab=settings"),
+    Screen(
+        "endpoint-roll-back", "/serving/flight-delay?tab=configs", before=dialog("Roll back to this"), whole=False
+    ),
+    Screen("endpoint-grant", "/serving/flight-delay?tab=permissions", before=dialog("Give access"), whole=False),
+    Screen("endpoint-limits", "/serving/flight-delay/limits"),
+    Screen("endpoint-delete", "/serving/fare/delete"),
+    Screen("endpoint-capture", "/serving/flight-delay?tab=table", before=dialog("Turn on"), whole=False),
+    Screen("endpoint-create", "/serving/create/endpoint?model=prod.flights.delay&version=@Champion"),
+    Screen("endpoint-edit", "/serving/fare-preview/edit", before=adding_entity),
+    Screen("secrets", "/settings/secrets"),
+    Screen("secret-scope", "/settings/secrets/weather"),
+    Screen("secret-new", "/settings/secrets/weather", before=dialog("New secret"), whole=False),
     Screen("settings-limits", "/settings/limits"),
     Screen("settings-about", "/settings/about", who="rosa"),
 ]

@@ -1,0 +1,148 @@
+"""A request to begin with: the input example that came with a model, else one made up from its signature."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from registry.errors import ModelkeepError
+from registry.models import ManifestEntry, ModelVersion
+from registry.privileges import Action
+from registry.services.access import allowed_actions
+from registry.services.actors import Actor
+from registry.services.files import open_file
+from serving.models import ServedEntity
+
+MOST_BYTES = 64 * 1024
+_FILES = ("serving_input_example.json", "input_example.json")
+"""As mlflow names them: the first is the body of a request, the second the data alone."""
+_SAMPLES: Mapping[str, Any] = {
+    "boolean": True,
+    "integer": 1,
+    "long": 1,
+    "float": 1.0,
+    "double": 1.0,
+    "string": "text",
+    "datetime": "2026-01-31T12:00:00",
+    "binary": "AA==",
+}
+_MAX_DEPTH = 4
+_MOST, _LINE = 64, 88
+
+
+@dataclass(frozen=True)
+class Example:
+    """The body of a request, and where it comes from."""
+
+    body: str
+    is_own: bool
+    """Whether it came with the model, rather than being made up."""
+
+    @property
+    def note(self) -> str:
+        """Where it comes from, for people."""
+        return "The input example of the model" if self.is_own else "Made up from the model's signature"
+
+
+def version_of(entity: ServedEntity) -> ModelVersion | None:
+    """The version behind an entity with its model, as `example_of` takes it; None when it was deleted. One query."""
+    rows = ModelVersion.objects.select_related("model__securable__parent__parent", "model__securable__owner")
+    return rows.filter(pk=entity.version_id).first()
+
+
+def example_of(*, actor: Actor, version: ModelVersion | None) -> Example:
+    """A request for a version. Its own example only for who may load it: examples are data. Three queries at most."""
+    if version is None:
+        return Example(_written({"dataframe_records": [{}]}), is_own=False)
+    if Action.LOAD_VERSION in allowed_actions(actor=actor, securable=version.model.securable):
+        found = _own(actor, version)
+        if found is not None:
+            return Example(_written(found), is_own=True)
+    return Example(_written(from_signature(version.signature or {})), is_own=False)
+
+
+def _own(actor: Actor, version: ModelVersion) -> Any:
+    """What came with the model. Reading it is put on the audit trail, as any reading of a version's files."""
+    rows = ManifestEntry.objects.filter(version=version, path__in=_FILES, blob__size__lte=MOST_BYTES)
+    there = set(rows.values_list("path", flat=True))
+    folder = f"/Models/{version.model.securable.full_name.replace('.', '/')}/{version.version}"
+    for path in _FILES:
+        if path not in there:
+            continue
+        with suppress(ValueError, ModelkeepError):
+            opened = open_file(actor=actor, path=f"{folder}/{path}")
+            written = json.loads(b"".join(opened.stream(0, opened.facts.size)))
+            return written if path == _FILES[0] else _as_request(written)
+    return None
+
+
+def _as_request(data: Any) -> Any:
+    """The data of an example as the body of a request."""
+    if isinstance(data, dict) and {"columns", "data"} <= set(data):
+        return {"dataframe_split": data}
+    return {"inputs": data}
+
+
+def from_signature(signature: Mapping[str, Any]) -> dict[str, Any]:
+    """A request that the schema of these inputs lets pass, with values that mean nothing."""
+    inputs = [entry for entry in signature.get("inputs") or [] if isinstance(entry, Mapping)]
+    if inputs and all(entry.get("name") for entry in inputs) and not _has_tensors(inputs):
+        body: dict[str, Any] = {"dataframe_records": [{str(entry["name"]): _sample(entry) for entry in inputs}]}
+    elif inputs and all(entry.get("name") for entry in inputs):
+        body = {"inputs": {str(entry["name"]): _sample(entry) for entry in inputs}}
+    elif inputs:
+        body = {"inputs": _sample(inputs[0]) if _has_tensors(inputs) else [[_sample(entry) for entry in inputs]]}
+    else:
+        body = {"inputs": [[1.0]]}
+    params = [entry for entry in signature.get("params") or [] if isinstance(entry, Mapping) and entry.get("name")]
+    if params:
+        body["params"] = {str(entry["name"]): entry.get("default") for entry in params}
+    return body
+
+
+def _has_tensors(entries: list[Mapping[str, Any]]) -> bool:
+    return any(entry.get("type") == "tensor" for entry in entries)
+
+
+def _sample(entry: Any, depth: int = 0) -> Any:
+    if not isinstance(entry, Mapping) or depth > _MAX_DEPTH:
+        return None
+    match entry.get("type"):
+        case "tensor":
+            spec = entry.get("tensor-spec")
+            shape = spec.get("shape") if isinstance(spec, Mapping) else None
+            return _filled([size if isinstance(size, int) else 1 for size in shape or [1]])
+        case "array":
+            return [_sample(entry.get("items"), depth + 1)]
+        case "map":
+            return {"key": _sample(entry.get("values"), depth + 1)}
+        case "object":
+            properties = entry.get("properties")
+            if not isinstance(properties, Mapping):
+                return {}
+            return {str(name): _sample(one, depth + 1) for name, one in properties.items()}
+        case kind:
+            return _SAMPLES.get(str(kind))
+
+
+def _filled(shape: list[int]) -> Any:
+    if not shape:
+        return 1.0
+    size = 1 if shape[0] < 0 else min(shape[0], _ARRAY if len(shape) > 1 else shape[0], _MOST)
+    return [_filled(shape[1:]) for _ in range(size)]
+
+
+def _written(value: Any, indent: int = 0) -> str:
+    """JSON as people read it: indented, with short rows on one line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(flat) + indent <= _LINE or not isinstance(value, list | dict) or not value:
+        return flat
+    inner = " " * (indent + 2)
+    if isinstance(value, list):
+        parts = [f"{inner}{_written(one, indent + 2)}" for one in value]
+        return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
+    parts = [
+        f"{inner}{json.dumps(key, ensure_ascii=False)}: {_written(one, indent + 2)}" for key, one in value.items()
+    ]
+    return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
