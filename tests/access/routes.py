@@ -17,6 +17,7 @@ SAMPLES = {
     "content_type_id": "1",
     "delivery_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "destination_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
+    "endpoint": "rides",
     "event_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "experiment_id": "1",
     "full_name": "prod.ml.ranker",

@@ -27,7 +27,7 @@ _LABEL = fields(
     {"request_id": noted(TEXT, "Of the answer's headers.")},
     row_index=noted(WHOLE, "Which row of the request, from 0."),
     label=noted({}, "What really was, of the prediction's type."),
-    labels=noted({"type": "array"}, "Instead of label: of each row of the request."),
+    labels=noted(listed({}), "Instead of label: of each row of the request."),
 )
 _ENDPOINT = "/api/modelkeep/endpoints/{endpoint}"
 

@@ -21,6 +21,7 @@ from serving.services import capture_upkeep
 from serving.services.capture_upkeep import tidy_inference_tables
 from serving.services.inference_tables import capture_routes, list_inference_tables
 from serving.services.labels import Label, upload_labels
+from tests.openapi.answers import complaints, operation_of
 from tests.serving.capture.conftest import append, rows_of, spooled
 
 pytestmark = pytest.mark.django_db
@@ -34,9 +35,10 @@ def post(captured):
         token = create_token(actor=getattr(captured.lake.people, who)).value
         headers = {"Authorization": f"Bearer {token}"}
         data = body if isinstance(body, bytes) else json.dumps(body)
-        return Client().post(
-            "/api/modelkeep/endpoints/delays/labels", data, content_type=content_type, headers=headers
-        )
+        url = "/api/modelkeep/endpoints/delays/labels"
+        response = Client().post(url, data, content_type=content_type, headers=headers)
+        assert list(complaints(operation_of("POST", url), response)) == []
+        return response
 
     return send
 
@@ -197,7 +199,9 @@ def test_the_calls_of_our_own(captured):
     token = create_token(actor=captured.lake.people.owner).value
     headers = {"Authorization": f"Bearer {token}"}
     url = "/api/modelkeep/endpoints/delays/inference-tables"
-    (shown,) = Client().get(url, headers=headers).json()["inference_tables"]
+    listed = Client().get(url, headers=headers)
+    assert list(complaints(operation_of("GET", url), listed)) == []
+    (shown,) = listed.json()["inference_tables"]
     assert (shown["form"], shown["enabled"], shown["table"]) == ("AI_GATEWAY", True, "prod.ml.delays_payload")
     changed = Client().patch(url, {"retention_days": 30}, content_type="application/json", headers=headers)
     assert changed.json()["inference_table"]["retention_days"] == 30

@@ -14,13 +14,14 @@ from registry.services.tokens import create_token
 from serving.models import Secret, SecretGrant, SecretScope
 from serving.services import secret_scopes, secrets
 from serving.services.secrets import check_references, resolve_environment_vars
+from tests.openapi.answers import complaints, operation_of
 
 pytestmark = pytest.mark.django_db
 VALUE = "s3cr3t-päss"
 
 
 class Api:
-    """Calls as stock clients send them."""
+    """Calls as stock clients send them; answers have the shape that the document tells."""
 
     def __init__(self, people):
         self._people, self._tokens, self._client = people, {}, Client()
@@ -31,8 +32,11 @@ class Api:
         headers = {"Authorization": f"Bearer {self._tokens[who]}"}
         url = f"/api/2.0/secrets/{path}"
         if query is not None:
-            return self._client.get(url, query, headers=headers)
-        return self._client.post(url, json.dumps(body), content_type="application/json", headers=headers)
+            response = self._client.get(url, query, headers=headers)
+        else:
+            response = self._client.post(url, json.dumps(body), content_type="application/json", headers=headers)
+        assert list(complaints(operation_of("POST" if query is None else "GET", url), response)) == []
+        return response
 
 
 @pytest.fixture
