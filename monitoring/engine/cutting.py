@@ -50,6 +50,14 @@ class Cutter:
             return [Segment(self.source, [Piece(units, self._orderings(units, {None: [window]}))], exact=True)]
         return [self._sketched(units, window)]
 
+    def of_units(self, units: Sequence[Unit], window: Window) -> Segment | None:
+        """The rows of a window in some row groups, all held at once."""
+        if not units:
+            return None
+        return Segment(
+            self.source, [Piece(units, self._orderings(units, {window.granularity: [window]}))], exact=True
+        )
+
     def windows(self, plan: Plan) -> list[Segment]:
         """Segments for the windows that a plan measures, in order of time within each granularity."""
         wanted = sorted(plan.measured, key=lambda window: (str(window.granularity), window.start))

@@ -48,6 +48,8 @@ BASELINE = Window("baseline", 0, 0)
 """Stands for the baseline table; its rows have neither window nor granularity."""
 
 Profiles = dict[Group, ColumnProfile]
+_Pair = tuple[Row, Mapping[str, object], Mapping[str, object]]
+"""A drift row with the values of its custom metrics on both sides."""
 
 
 def refresh(
@@ -258,36 +260,40 @@ class _Refresh:
     def _write_baseline(
         self, column: str, found: Mapping[Key, ColumnProfile], path: Path, more: Callable[[Key], Row]
     ) -> Profiles:
-        held = {group: profile for (_, group), profile in found.items()}
-        rows, held = self.profile_rows(column, BASELINE, held, self.base_values)
-        self.profile_spool.add([row | more((BASELINE, group)) for group, row in zip(held, rows, strict=True)])
-        states.write_profiles(path, {(BASELINE, group): profile for group, profile in held.items()})
-        return held
+        rows, held = self.profile_rows(column, found, self.base_values)
+        self.profile_spool.add([row | more(key) for key, row in zip(held, rows, strict=True)])
+        states.write_profiles(path, held)
+        return {group: profile for (_, group), profile in held.items()}
 
-    def profile_rows(self, column: str, window: Window, held: Profiles, values: Values) -> tuple[list[Row], Profiles]:
-        """Rows of a window's groups, and their profiles with the metrics that users define."""
+    def profile_rows(
+        self, column: str, profiles: Mapping[Key, ColumnProfile], values: Values
+    ) -> tuple[list[Row], dict[Key, ColumnProfile]]:
+        """Rows of groups, and their profiles with the metrics that users define."""
         type_ = None if column == TABLE_ROW else self.source.schema.field(column).type
+        rows: list[Row] = []
+        found: dict[Key, ColumnProfile] = {}
+        for key, profile in profiles.items():
+            custom = values.get(key, {}).get(column)
+            found[key] = whole = profile if not custom else changed(profile, custom=custom)
+            rows.append({**self._heading(key), **profile_row(column, type_, whole)})
+        if self.custom.derived:
+            derive(rows, self.custom)
+            names = list(self.custom.profile_types)
+            for key, row in zip(found, rows, strict=True):
+                found[key] = changed(found[key], custom={name: row[name] for name in names if name in row})
+        return rows, found
+
+    def _heading(self, key: Key) -> Row:
+        window, group = key
         is_base = window is BASELINE
-        shared = {
+        return {
             "window": None if is_base else window_value(window),
             "granularity": None if is_base else window.granularity,
             "log_type": "BASELINE" if is_base else "INPUT",
             "logging_table_commit_version": self.base.version if is_base and self.base else self.source.version,
             "monitor_version": self.monitor_version,
+            **group_values(self.spec, self.source.schema, group),
         }
-        rows, profiles = [], {}
-        for group, profile in held.items():
-            custom = values.get((window, group), {}).get(column)
-            whole = profile if not custom else changed(profile, custom=custom)
-            profiles[group] = whole
-            values_of_group = group_values(self.spec, self.source.schema, group)
-            rows.append({**shared, **values_of_group, **profile_row(column, type_, whole)})
-        if self.custom.derived:
-            derive(rows, self.custom)
-            names = list(self.custom.profile_types)
-            for row, (group, profile) in zip(rows, list(profiles.items()), strict=True):
-                profiles[group] = changed(profile, custom={name: row[name] for name in names if name in row})
-        return rows, profiles
 
     # --- The whole table ------------------------------------------------------------------------------------------
 
@@ -373,15 +379,8 @@ class _Refresh:
 
     def insight(self, found: tuple[Key, Row]) -> None:
         """Add a row to the insights."""
-        (window, group), row = found
-        is_base = window is BASELINE
-        shared = {
-            "window": None if is_base else window_value(window),
-            "granularity": None if is_base else window.granularity,
-            "log_type": "BASELINE" if is_base else "INPUT",
-            "monitor_version": self.monitor_version,
-        }
-        self.insight_spool.add([shared | group_values(self.spec, self.source.schema, group) | row])
+        key, row = found
+        self.insight_spool.add([self._heading(key) | row])
 
     # --- The metric tables ----------------------------------------------------------------------------------------
 
@@ -447,18 +446,19 @@ class _Series:
             found.setdefault(window, {})[group] = profile
             if profile.count:
                 self.present.append((window, group))
-        for window in sorted(found, key=lambda each: (str(each.granularity), each.start)):
-            rows, held = run.profile_rows(self.column, window, found[window], run.values)
-            self.held[window] = found[window] = held
-            if window in plan.refreshed:
-                keys = [(window, group) for group in held]
-                run.profile_spool.add([row | self.more(key) for key, row in zip(keys, rows, strict=True)])
-                for key in keys:
-                    for row in approximations(key, self.column, held[key[1]]):
-                        run.insight(row)
+        order = sorted(found, key=lambda each: (str(each.granularity), each.start))
+        keys = [(window, group) for window in order for group in found[window]]
+        rows, whole = run.profile_rows(self.column, {key: profiles[key] for key in keys}, run.values)
+        for key, profile in whole.items():
+            found[key[0]][key[1]] = profile
+        self.held.update(found)
+        for key, row in zip(keys, rows, strict=True):
+            if key[0] in plan.refreshed:
+                run.profile_spool.add([row | self.more(key)])
+                for each in approximations(key, self.column, whole[key]):
+                    run.insight(each)
         self._keep_latest(found)
-        for window in found:
-            self._compare(window)
+        self._compare(order)
         self._forget(found)
 
     def _forget(self, found: Mapping[Window, Profiles]) -> None:
@@ -471,35 +471,38 @@ class _Series:
 
     def finish(self) -> None:
         """Compare windows that were kept with those that changed before them, and keep the latest."""
-        for window in sorted(self.run.plan.compared & self.run.plan.kept, key=str):
-            self._compare(window)
+        self._compare(sorted(self.run.plan.compared & self.run.plan.kept, key=str))
         states.write_profiles(states.column_file(self.run.new_cache, self.column), self.latest)
 
-    def _compare(self, window: Window) -> None:
-        plan = self.run.plan
-        if window not in plan.compared or window in self.compared or window not in self.held:
-            return
-        self.compared.add(window)
+    def _compare(self, windows: Sequence[Window]) -> None:
+        chosen = [
+            window
+            for window in windows
+            if window in self.run.plan.compared and window in self.held and window not in self.compared
+        ]
+        self.compared.update(chosen)
+        pairs = [pair for window in chosen for pair in self._pairs(window)]
+        compare(pairs, self.run.custom)
+        self.run.drift_spool.add([row for row, _, _ in pairs])
+
+    def _pairs(self, window: Window) -> Iterable["_Pair"]:
         current = self.held[window]
-        before = plan.previous.get(window)
-        pairs: list[tuple[Row, Mapping[str, object], Mapping[str, object]]] = []
+        before = self.run.plan.previous.get(window)
         if before is not None and before in self.held:
             earlier = self.held[before]
             for group, profile in current.items():
                 if (reference := earlier.get(group)) is not None:
-                    pairs.append(self._pair(window, group, profile, reference, before))
+                    yield self._pair(window, group, profile, reference, before)
         for group, profile in current.items():
             reference = self.base.get(group)
             if reference is None and group.model is not None and self.run.base_model is None:
                 reference = self.base.get(changed(group, model=None))
             if reference is not None:
-                pairs.append(self._pair(window, group, profile, reference, None))
-        compare(pairs, self.run.custom)
-        self.run.drift_spool.add([row for row, _, _ in pairs])
+                yield self._pair(window, group, profile, reference, None)
 
     def _pair(
         self, window: Window, group: Group, profile: ColumnProfile, reference: ColumnProfile, before: Window | None
-    ) -> tuple[Row, Mapping[str, object], Mapping[str, object]]:
+    ) -> "_Pair":
         run = self.run
         drift_type = "BASELINE" if before is None else "CONSECUTIVE"
         row = {

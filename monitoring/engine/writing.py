@@ -22,19 +22,26 @@ class Spool:
         self.rows = 0
         self._path = path
         self._lock = Lock()
+        self._waiting: list[Row] = []
         self._sink = pa.OSFile(str(path), "wb")
         self._writer = pa.ipc.new_stream(self._sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
 
     def add(self, rows: list[Row]) -> None:
         """From any thread."""
-        for start in range(0, len(rows), _BATCH):
-            batch = batch_of(rows[start : start + _BATCH], self.schema)
-            with self._lock:
-                self._writer.write_batch(batch)
-                self.rows += batch.num_rows
+        with self._lock:
+            self._waiting.extend(rows)
+            self.rows += len(rows)
+            while len(self._waiting) >= _BATCH:
+                self._flush()
+
+    def _flush(self) -> None:
+        rows, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        self._writer.write_batch(batch_of(rows, self.schema))
 
     def close(self) -> None:
         """No more rows."""
+        if self._waiting:
+            self._flush()
         self._writer.close()
         self._sink.close()
 
