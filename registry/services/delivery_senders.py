@@ -28,7 +28,7 @@ def send(delivery: Delivery, *, now: datetime) -> Answer:
         if delivery.webhook is not None:
             return _to_webhook(delivery.webhook, delivery, now=now)
         if delivery.destination is not None:
-            return _to_destination(delivery.destination, delivery)
+            return _to_destination(delivery.destination, delivery, now=now)
     except InvalidState as error:
         return Answer(0, error=error.message, final=True)
     raise ValueError("a delivery has a receiver")
@@ -51,7 +51,7 @@ def _to_webhook(webhook: Webhook, delivery: Delivery, *, now: datetime) -> Answe
     return post(webhook.url, body=delivery.body.encode(), headers=headers)
 
 
-def _to_destination(destination: NotificationDestination, delivery: Delivery) -> Answer:
+def _to_destination(destination: NotificationDestination, delivery: Delivery, *, now: datetime) -> Answer:
     notice = json.loads(delivery.body)
     if destination.kind == DestinationKind.EMAIL:
         return _by_email(destination.addresses, notice, delivery)
@@ -60,6 +60,11 @@ def _to_destination(destination: NotificationDestination, delivery: Delivery) ->
     if destination.kind == DestinationKind.SLACK:
         text = json.dumps({"text": f"*{notice['subject']}*\n{notice['text']}"})
         return post(sealed["url"], body=text.encode(), headers=headers)
+    if password := sealed.get("password", ""):
+        # What was agreed with the receiver signs as well, as a webhook's secret does.
+        timestamp = str(int(now.timestamp()))
+        signed = signature(password, delivery_id=str(delivery.pk), timestamp=timestamp, body=delivery.body)
+        headers |= {"X-Modelkeep-Timestamp": timestamp, "X-Modelkeep-Signature": signed}
     username = sealed.get("username", "")
     auth = (username, sealed.get("password", "")) if username or sealed.get("password") else None
     return post(sealed["url"], body=delivery.body.encode(), headers=headers, auth=auth)

@@ -256,5 +256,3 @@ def test_a_list_goes_page_by_page_and_by_name(lake, people):
     assert len(list_monitors(actor=people.owner, name_contains="TRAIN").items) == 1
     with pytest.raises(InvalidParameter):
         list_monitors(actor=people.owner, status="SLEEPING")
-
-
