@@ -100,7 +100,8 @@ def row_filter(chosen: Chosen) -> RowFilter:
         until=until + timedelta(days=1) if until else None,
         slice_key=key,
         slice_value=value or None,
-        model_id=chosen.model or None,
+        # Rows of all versions together have no version.
+        model_id=chosen.model,
     )
 
 

@@ -235,7 +235,7 @@ def _add_quality(board: Dashboard, tables: MetricTables, wanted: RowFilter) -> N
     rows = _inputs(
         read_rows(
             tables.profile,
-            replace(wanted, columns=(TABLE_ROW,)),
+            replace(wanted, columns=(TABLE_ROW,), model_id=wanted.model_id or None),
             ["log_type", *fields, *([model] if model else [])],
             model_id_column=model,
         )

@@ -151,7 +151,8 @@ def _condition(wanted: RowFilter, names: Sequence[str], model_id_column: str) ->
 def _equal(name: str, value: str) -> "pc.Expression":
     import pyarrow.compute as pc
 
-    return pc.field(name) == value if value else pc.field(name).is_null()
+    # A model's version may be a number.
+    return pc.field(name).cast("string") == value if value else pc.field(name).is_null()
 
 
 def _bound(moment: datetime) -> "pa.Scalar":

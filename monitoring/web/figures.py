@@ -53,7 +53,7 @@ def quality_charts(board: Dashboard, marks: Sequence[Mark]) -> list[Chart]:
     """A chart a quality metric, a line a model, with what happened to the models."""
     charts = []
     for place, (label, series) in enumerate(board.quality.items()):
-        named = {(label if whose == "all" else f"version {whose}"): values for whose, values in series.items()}
+        named = {("all versions" if whose == "all" else f"version {whose}"): values for whose, values in series.items()}
         figure = time_lines(board.quality_windows, named, axis=label)
         if figure:
             charts.append(Chart(f"quality-{place}", label, with_marks(figure, marks)))

@@ -51,10 +51,11 @@ def moved(changes: Sequence[ColumnChange]) -> int:
 def latest(
     quality: Mapping[str, Mapping[str, Sequence[float | None]]], most: int
 ) -> list[tuple[str, float, float | None]]:
-    """The newest value of the first metrics with the one before, of the first model that has one."""
+    """The newest value of the first metrics with the one before, of all versions together."""
     found = []
     for label, series in list(quality.items())[:most]:
-        values = [value for value in next(iter(series.values()), []) if value is not None]
+        whole = series.get("all") or next(iter(series.values()), [])
+        values = [value for value in whole if value is not None]
         if values:
             found.append((label, values[-1], values[-2] if len(values) > 1 else None))
     return found
