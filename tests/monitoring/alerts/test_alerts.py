@@ -175,7 +175,7 @@ def test_the_query_behind_a_metric_finds_the_same(watch):
     assert "column_name = 'delay'" in sql
 
 
-# --- Rights -------------------------------------------------------------------------------------------------------
+# --- Rights --------------------------------------------------------------------------------------------------
 
 
 def test_an_alert_looks_with_the_rights_that_its_owner_has_now(watch):
@@ -228,7 +228,7 @@ def test_an_administrator_quiets_an_alert_but_does_not_say_what_it_looks_at(watc
     assert not Alert.objects.exists()
 
 
-# --- Settings -----------------------------------------------------------------------------------------------------
+# --- Settings ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_a_new_threshold_starts_over_and_a_new_name_does_not(watch, people):
     assert AlertIncident.objects.count() == 2
 
 
-# --- Trying, muting, the log ------------------------------------------------------------------------------------------
+# --- Trying, muting, the log ---------------------------------------------------------------------------------
 
 
 def test_a_trial_tells_what_would_happen_and_writes_nothing(watch, people, hook):
@@ -367,7 +367,7 @@ def test_the_log_tells_what_was_found_and_what_became_of_what_was_sent(watch, pe
     assert AlertEvaluation.objects.count() == 1
 
 
-# --- When it is looked at ---------------------------------------------------------------------------------------------
+# --- When it is looked at ------------------------------------------------------------------------------------
 
 
 def test_a_refresh_makes_it_due_and_a_look_ends_that(watch):

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -11,7 +10,6 @@ from monitoring.models import Monitor, MonitorRefresh
 from monitoring.services.monitor_lookup import get_monitor, list_monitors, metric_table_name
 from monitoring.services.monitor_settings import Metric, settings_of
 from monitoring.services.monitors import (
-    create_monitor,
     delete_monitor,
     monitor_choices,
     regenerate_dashboard,

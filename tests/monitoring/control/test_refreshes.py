@@ -1,4 +1,4 @@
-"""Refreshes: one at a time, with the rights of now, told of when they fail, and made up once when they were missed."""
+"""Refreshes: one at a time, with the rights of now, told of when they fail, made up once when missed."""
 
 import json
 from dataclasses import replace
