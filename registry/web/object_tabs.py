@@ -1,6 +1,6 @@
 """Tabs that the apps above add to the pages of tables, models and versions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,17 +28,33 @@ class ObjectTab:
 
 
 _tabs: dict[str, list[ObjectTab]] = {TABLE: [], MODEL: [], VERSION: []}
+_actions: dict[str, list[str]] = {TABLE: [], MODEL: [], VERSION: []}
+
+
+def add_object_action(page: str, template: str) -> None:
+    """Add buttons to the head of one kind of page: a template, which decides what it offers. Call when the app loads."""
+    if template not in _actions[page]:
+        _actions[page].append(template)
+
+
+def added_actions(page: str) -> list[str]:
+    """The templates of the buttons that were added."""
+    return _actions[page]
 
 
 def add_object_tab(page: str, tab: ObjectTab) -> None:
-    """Add a tab to one kind of page; apps call this when they load."""
+    """Add a tab to one kind of page; apps call this when they load.
+
+    One with the name of a tab that the page has takes its place, and may include what that one shows.
+    """
     if all(known.name != tab.name for known in _tabs[page]):
         _tabs[page].append(tab)
 
 
-def added_tabs(page: str) -> list[tuple[str, str]]:
-    """Names and labels of what was added."""
-    return [(tab.name, tab.label) for tab in _tabs[page]]
+def added_tabs(page: str, *, beside: Sequence[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+    """Names and labels of what was added, without those that take the place of a tab that the page has."""
+    known = {name for name, _ in beside}
+    return [(tab.name, tab.label) for tab in _tabs[page] if tab.name not in known]
 
 
 def added_context(

@@ -25,7 +25,7 @@ from registry.web.actions import name_of
 from registry.web.explore import PAGE_SIZE, object_context
 from registry.web.lineage_layout import lay_out
 from registry.web.model_edits import version_edits
-from registry.web.object_tabs import VERSION, added_context, added_tabs
+from registry.web.object_tabs import VERSION, added_actions, added_context, added_tabs
 from registry.web.polling import FIRST_SECONDS
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
@@ -53,7 +53,7 @@ def version_page(
     found = get_version(actor=actor, name=name, version=version)
     securable = found.model.securable
     may = allowed_actions(actor=actor, securable=securable)
-    tabs = [*_TABS, *added_tabs(VERSION), *([_ACTIVITY] if Action.READ_GRANTS in may else [])]
+    tabs = [*_TABS, *added_tabs(VERSION, beside=_TABS), *([_ACTIVITY] if Action.READ_GRANTS in may else [])]
     context = object_context(request, securable, tabs)
     context["crumbs"].append((securable.name, object_url(securable)))
     context |= {
@@ -61,6 +61,7 @@ def version_page(
         "model": found.model,
         **version_edits(may, securable, found.version),
         "uri": f"models:/{securable.full_name}/{found.version}",
+        "added_actions": added_actions(VERSION),
     }
     if found.status != VersionStatus.READY:
         context |= {"progress": progress_of(actor=actor, name=name, version=version), "wait": FIRST_SECONDS}

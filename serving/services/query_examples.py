@@ -6,17 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from registry.errors import ModelkeepError
-from registry.models import ManifestEntry, ModelVersion
+from registry.models import ModelVersion
 from registry.privileges import Action
 from registry.services.access import allowed_actions
 from registry.services.actors import Actor
-from registry.services.files import open_file
+from registry.services.audit import audited, record
 from serving.models import ServedEntity
+from serving.services.input_examples import SERVING_EXAMPLE, example_request
 
-MOST_BYTES = 64 * 1024
-_FILES = ("serving_input_example.json", "input_example.json")
-"""As mlflow names them: the first is the body of a request, the second the data alone."""
+MOST_CHARACTERS = 64 * 1024
 _SAMPLES: Mapping[str, Any] = {
     "boolean": True,
     "integer": 1,
@@ -63,25 +61,26 @@ def example_of(*, actor: Actor, version: ModelVersion | None) -> Example:
 
 
 def _own(actor: Actor, version: ModelVersion) -> Any:
-    """What came with the model. Reading it is put on the audit trail, as any reading of a version's files."""
-    rows = ManifestEntry.objects.filter(version=version, path__in=_FILES, blob__size__lte=MOST_BYTES)
-    there = set(rows.values_list("path", flat=True))
-    folder = f"/Models/{version.model.securable.full_name.replace('.', '/')}/{version.version}"
-    for path in _FILES:
-        if path not in there:
-            continue
-        with suppress(ValueError, ModelkeepError):
-            opened = open_file(actor=actor, path=f"{folder}/{path}")
-            written = json.loads(b"".join(opened.stream(0, opened.facts.size)))
-            return written if path == _FILES[0] else _as_request(written)
+    """What came with the model; None when nothing did that can be shown."""
+    text = example_request(version)
+    if text is None or len(text) > MOST_CHARACTERS:
+        return None
+    with suppress(ValueError):
+        found = json.loads(text)
+        _note_reading(actor=actor, version=version)
+        return found
     return None
 
 
-def _as_request(data: Any) -> Any:
-    """The data of an example as the body of a request."""
-    if isinstance(data, dict) and {"columns", "data"} <= set(data):
-        return {"dataframe_split": data}
-    return {"inputs": data}
+@audited
+def _note_reading(*, actor: Actor, version: ModelVersion) -> None:
+    """Put on the audit trail that the actor saw data of a version, as any reading of its files."""
+    record(
+        actor=actor,
+        action=Action.LOAD_VERSION,
+        securable=version.model.securable,
+        params={"version": version.version, "operation": "READ", "path": SERVING_EXAMPLE},
+    )
 
 
 def from_signature(signature: Mapping[str, Any]) -> dict[str, Any]:

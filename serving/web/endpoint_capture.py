@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from registry.errors import TooLarge
 from registry.privileges import Action, SecurableType
 from registry.services.actors import Actor
 from registry.services.creation_places import places_to_create
@@ -19,10 +20,13 @@ from serving.models import EndpointLevel
 from serving.services.capture_switches import turn_off_capture, turn_on_capture
 from serving.services.endpoint_access import require_endpoint
 from serving.services.inference_tables import find_table, set_retention
+from serving.services.labels import read_labels, upload_labels
 from serving.web.endpoint_actions import page_of
 
 _BOTH = ["GET", "HEAD", "POST"]
 _LEVELS = 2
+MOST_LABEL_BYTES = 32 * 1024**2
+_LABEL_KINDS = {"csv": "text/csv", "json": "application/json", "parquet": "application/vnd.apache.parquet"}
 
 
 class CaptureOnForm(Form):
@@ -124,3 +128,33 @@ def places(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     options = [{"value": row.full_name, "label": row.full_name, "icon": "folder", "note": ""} for row in found]
     empty = "You may make tables in no schema of that name."
     return render(request, "parts/_picker_options.html", {"options": options, "empty": empty})
+
+
+class LabelsForm(Form):
+    """A file of labels."""
+
+    file = forms.FileField(
+        label="File",
+        help_text="CSV, JSON or Parquet with the columns request_id, row_index (0 where it is missing) and label.",
+    )
+
+
+@require_http_methods(_BOTH)
+@signed_in
+@told_in_a_toast
+def labels(request: HttpRequest, actor: Actor, endpoint: str) -> HttpResponseBase:
+    """Tell what really was, from a file."""
+    require_endpoint(actor=actor, name=endpoint, level=EndpointLevel.CAN_VIEW)
+    form = LabelsForm(posted(request), request.FILES if request.method == "POST" else None)
+    if form.is_valid():
+        with refusals_on(form):
+            file = form.cleaned_data["file"]
+            if file.size > MOST_LABEL_BYTES:
+                raise TooLarge(f"The file has {file.size:,} bytes: send at most {MOST_LABEL_BYTES:,} at a time.")
+            kind = _LABEL_KINDS.get(file.name.rpartition(".")[2].lower(), file.content_type or "")
+            taken = read_labels(file.read(), kind)
+            upload_labels(actor=actor, name=endpoint, labels=taken)
+            toast = f"{len(taken)} labels were taken: they are joined to the requests within seconds."
+            return done(request, to=page_of(request, endpoint), toast=toast)
+    intro = "What really was, by the id of the request that each answer carries. Told again, the last one counts."
+    return dialog(request, "serving/labels.html", title=f"Labels for {endpoint}", form=form, submit="Send", intro=intro)

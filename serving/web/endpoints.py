@@ -14,6 +14,7 @@ from registry.web.palette import Command, Entry, add_command, add_source
 from registry.web.polling import next_wait
 from registry.web.session import signed_in
 from serving.models import ConfigUpdate
+from serving.services.endpoint_metrics import recent_traffic
 from serving.services.endpoint_views import endpoint_names, search_endpoints, standing_of
 from serving.web.words import STANDINGS
 
@@ -24,6 +25,7 @@ _STATES = [
     ("failed", "Update failed"),
     ("stopped", "Stopped"),
 ]
+_HOURS, _POINTS = 1, 30
 
 add_tab(Tab("Serving", "/serving", "bolt", "/serving", "v"), after="Experiments")
 add_command(Command("Create serving endpoint", "create-endpoint", "bolt", is_dialog=False))
@@ -46,6 +48,7 @@ def endpoints_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     )
     context = {
         "page": page,
+        "usage": recent_traffic([one.pk for one in page.items], hours=_HOURS, points=_POINTS),
         **listed,
         "state": state,
         "states": _STATES,

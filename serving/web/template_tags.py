@@ -12,6 +12,7 @@ from serving.models import (
     EndpointConfig,
     EndpointEvent,
     EntityRole,
+    EnvironmentState,
     InferenceTable,
     ServedEntity,
     ServingEndpoint,
@@ -54,6 +55,14 @@ def config_status(config: EndpointConfig) -> dict[str, str]:
 def environment_status(environment: ServingEnvironment) -> dict[str, str]:
     """The state of an environment as a dot and a word."""
     return _status(ENVIRONMENTS[environment.state], environment.message)
+
+
+@register.inclusion_tag("parts/_status.html")
+def environment_state(state: str, going_on: bool = False) -> dict[str, str]:
+    """The state of what a version runs in, where there may be nothing yet."""
+    if going_on and state not in {EnvironmentState.PENDING, EnvironmentState.BUILDING}:
+        return _status(("warn", "Being made"))
+    return _status(ENVIRONMENTS.get(state, ("", "Not made yet")))
 
 
 @register.inclusion_tag("parts/_status.html")

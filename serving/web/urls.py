@@ -11,9 +11,11 @@ from serving.web import (
     endpoint_settings,
     endpoints,
     secrets,
+    version_deployment,
 )
 
 _ONE = "serving/<str:endpoint>"
+_VERSION = "explore/data/models/<str:catalog>/<str:schema>/<str:model>/version/<int:version>"
 _SCOPE = "settings/secrets/<str:scope>"
 
 urlpatterns = [
@@ -45,6 +47,12 @@ urlpatterns = [
     path(f"{_ONE}/table", endpoint_capture.turn_on, name="endpoint-capture"),
     path(f"{_ONE}/table/<str:form_name>/off", endpoint_capture.turn_off, name="endpoint-capture-off"),
     path(f"{_ONE}/table/<str:form_name>/retention", endpoint_capture.retention, name="endpoint-retention"),
+    path(f"{_ONE}/labels", endpoint_capture.labels, name="endpoint-labels"),
+    path(f"{_VERSION}/environment", version_deployment.environment, name="version-environment"),
+    path(f"{_VERSION}/environment/pack", version_deployment.pack, name="version-pack"),
+    path(f"{_VERSION}/environment/edit", version_deployment.edit, name="version-requirements"),
+    path(f"{_VERSION}/validate", version_deployment.validate, name="version-validate"),
+    path("trials/<uuid:operation_id>", version_deployment.trial, name="deployment-trial"),
     path("settings/secrets", secrets.scopes_page, name="secret-scopes"),
     path("settings/secrets:new", secrets.new_scope, name="new-secret-scope"),
     path(_SCOPE, secrets.scope_page, name="secret-scope"),
