@@ -104,10 +104,14 @@ def audited_read(function: Callable[P, R]) -> Callable[P, R]:
 
 def _outermost(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     entries: list[_Entry] = []
-    marker = _open_trail.set(entries)
     try:
         with transaction.atomic():
-            result = function(*args, **kwargs)
+            marker = _open_trail.set(entries)
+            try:
+                result = function(*args, **kwargs)
+            finally:
+                # Before the commit: what it sets off in this thread is no part of this call.
+                _open_trail.reset(marker)
             if not entries:
                 raise RuntimeError(f"{function.__name__} returned without an audit row")
             _write(entries)
@@ -115,8 +119,6 @@ def _outermost(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
     except (AccessDenied, HiddenFromActor) as denial:
         record_denial(kwargs.get("actor"), denial)
         raise
-    finally:
-        _open_trail.reset(marker)
 
 
 def record(

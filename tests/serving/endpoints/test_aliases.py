@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.models import ModelVersion, VersionStatus
+from registry.models import AuditEvent, ModelVersion, VersionStatus
 from registry.privileges import Privilege
 from registry.services.aliases import delete_alias, set_alias
 from registry.services.model_versions import delete_version
@@ -132,3 +132,16 @@ def test_a_deleted_version_is_told_once(people, follower, django_capture_on_comm
     told = follower.events.filter(kind="VERSION_DELETED")
     assert sorted(told.values_list("entity_name", flat=True)) == ["fixed", "live"]
     assert "Version 1 of prod.ml.iris" in told[0].message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_commit_rolls_the_endpoint(people, follower):
+    """The signal comes within the call that moved the alias: what follows has a transaction and rows of its own."""
+    set_alias(actor=people.metastore_admin, name=MODEL, alias="Champion", version=2)
+    endpoint = ServingEndpoint.objects.get(name="fraud")
+    assert (endpoint.config_update, endpoint.pending_config.reason) == (
+        "IN_PROGRESS",
+        "@champion moved to version 2",
+    )
+    event = AuditEvent.objects.filter(action="updateServingEndpointConfig").latest("id")
+    assert (event.actor, event.params) == ("owner@example.com", {"reason": "@champion moved to version 2"})
