@@ -28,7 +28,9 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MODELKEEP_BOOTSTRAP=off \
     MODELKEEP_DATA_DIR=/data \
-    MODELKEEP_MLFLOW_SOCKET=/run/modelkeep/mlflow.sock
+    MODELKEEP_MLFLOW_SOCKET=/run/modelkeep/mlflow.sock \
+    MODELKEEP_SERVING_ROOT=/data/serving \
+    MODELKEEP_SERVING_SOCKETS=/run/modelkeep/replicas
 USER modelkeep
 VOLUME ["/data", "/run/modelkeep"]
 EXPOSE 8000

@@ -18,7 +18,8 @@ def report(folder: DataFolder) -> tuple[str, bool]:
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     fault = storage.find_fault(found.environment)
     ready = found.ready and not fault and all(_is_ready(child) for child in found.children)
-    lines = [_head(found, ready=ready), f"data folder {folder.root}", *_files(found, fault), "", *table]
+    lines = [_head(found, ready=ready), f"data folder {folder.root}", *_files(found, fault), *_sandbox(folder)]
+    lines += ["", *table]
     return "\n".join(lines), ready
 
 
@@ -26,6 +27,14 @@ def _files(found: StackState, fault: str) -> list[str]:
     """Where versions keep their files, when that is not the data folder."""
     root = found.environment.get("ARTIFACT_ROOT")
     return [f"artifacts {root}{f': {fault}' if fault else ''}"] if root else []
+
+
+def _sandbox(folder: DataFolder) -> list[str]:
+    """How models are confined, as their host found when it started."""
+    try:
+        return [f"sandbox of models: {(folder.serving / 'sandbox').read_text().strip()}"]
+    except OSError:
+        return []
 
 
 def _head(found: StackState, *, ready: bool) -> str:

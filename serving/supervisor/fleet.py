@@ -33,7 +33,7 @@ LONGEST_DELAY = 60.0
 STEADY_SECONDS = 60.0
 """A replica that answered for so long before it ended is started again without the delays of earlier failures."""
 LOOK_EVERY_SECONDS = 1.0
-TERMINATE_SECONDS = 5.0
+TERMINATE_SECONDS = 2.0
 FRESH_SECONDS = 30.0
 MOST_STARTING = max(4, 2 * (os.cpu_count() or 1))
 """Replicas that load at the same time; one that takes longer than FRESH_SECONDS holds up nobody."""

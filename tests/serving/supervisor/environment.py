@@ -40,6 +40,16 @@ from types import SimpleNamespace
 NumpyEncoder = json.JSONEncoder
 
 
+def _predict(model_uri, input_path, output_path, content_type):
+    from pathlib import Path
+
+    import mlflow.pyfunc
+
+    given = json.loads(Path(input_path).read_text())
+    answer = {"predictions": mlflow.pyfunc.load_model(model_uri).predict(given["inputs"])}
+    Path(output_path).write_text(json.dumps(answer))
+
+
 def invocations(body, content_type, model, schema):
     answer = {"predictions": model.predict(json.loads(body)["inputs"])}
     return SimpleNamespace(status=200, mimetype="application/json", response=json.dumps(answer))
@@ -50,19 +60,27 @@ class MlflowException(Exception):
 """
 
 
+STAND_IN = {
+    "mlflow/__init__.py": "",
+    "mlflow/version.py": "VERSION = '3.17.2'",
+    "mlflow/pyfunc/__init__.py": _PYFUNC,
+    "mlflow/pyfunc/scoring_server/__init__.py": _SERVER,
+    "mlflow/exceptions.py": _EXCEPTIONS,
+}
+"""Its files, as a wheel would have them."""
+
+
 def make_environment(root: Path) -> Path:
     """Make it below a folder of serving; answers its folder."""
     folder = root / "environments" / DIGEST
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    package = folder / "lib" / version / "site-packages" / "mlflow"
-    (package / "pyfunc").mkdir(parents=True)
+    packages = folder / "lib" / version / "site-packages"
+    for path, text in STAND_IN.items():
+        (packages / path).parent.mkdir(parents=True, exist_ok=True)
+        (packages / path).write_text(text)
     (folder / "bin").mkdir()
     base = Path(sys.base_prefix) / "bin" / version
     (folder / "bin" / "python").symlink_to(base)
     (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
-    (package / "__init__.py").write_text("")
-    (package / "pyfunc" / "__init__.py").write_text(_PYFUNC)
-    (package / "pyfunc" / "scoring_server.py").write_text(_SERVER)
-    (package / "exceptions.py").write_text(_EXCEPTIONS)
     (folder / ".ready").write_text("")
     return folder

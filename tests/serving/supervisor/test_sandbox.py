@@ -141,7 +141,8 @@ def test_time_ends_what_ignores_every_signal(wall, short):
 def test_processes_are_bounded(wall, short):
     code = (
         "import os, time\nmade = 0\ntry:\n    while made < 200:\n"
-        "        if os.fork() == 0:\n            time.sleep(60)\n        made += 1\nexcept OSError:\n    pass\nprint(made, flush=True)\nos._exit(0)\n"
+        "        if os.fork() == 0:\n            time.sleep(60)\n        made += 1\n"
+        "except OSError:\n    pass\nprint(made, flush=True)\nos._exit(0)\n"
     )
     found = run(python(code, scratch=short, processes=20), seconds=20)
     assert int(found.output) < 25, found
