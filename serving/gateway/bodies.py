@@ -5,8 +5,11 @@ import zlib
 from serving.gateway import answers
 from serving.gateway.answers import Receive
 
-Disconnected = type("Disconnected", (Exception,), {"__doc__": "The client went away before its request was whole."})
 _GZIP_WINDOW = 31
+
+
+class Disconnected(Exception):
+    """The client went away before its request was whole."""
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int) -> bytes:

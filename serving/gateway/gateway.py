@@ -6,9 +6,10 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from serving.gateway import answers
 from serving.gateway.answers import Refusal
@@ -333,8 +334,8 @@ class Gateway:
         with contextlib.suppress(OSError):
             self._meter.write(self._pools, self.capture.dropped_rows)
 
-    def _background(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.ensure_future(work)
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

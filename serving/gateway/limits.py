@@ -42,7 +42,7 @@ class RateLimits:
             windows = [(limit, self._window(endpoint.id, limit, caller, now)) for limit in alternatives]
             free = [(limit, window) for limit, window in windows if len(window) < limit.calls]
             if not free:
-                limit, window = min(windows, key=lambda found: _wait(*found, now))
+                limit, window = min(windows, key=lambda found: _wait(found[0], found[1], now))
                 raise answers.limited(
                     endpoint.name, _whose(limit), limit.calls, limit.seconds, _wait(limit, window, now)
                 )

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from serving.gateway.connection import Call, ReplicaConnection, ReplicaLost
 from serving.gateway.patience import Patience
@@ -235,8 +236,8 @@ class EntityPool:
                 self.in_flight += 1
                 turn.set_result(None)
 
-    def _background(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.ensure_future(work)
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -55,7 +55,8 @@ class Scorer:
 
         self._model = model
         self._folder = Path(folder)
-        self._server = scoring_server
+        # Of whatever version of MLflow this environment has, so without a type.
+        self._server: Any = scoring_server
         self._stack_traces = stack_traces
         self._schema = model.metadata.get_input_schema()
         self._reader = self._fast_reader()
@@ -210,8 +211,9 @@ class Scorer:
         from mlflow.exceptions import MlflowException
 
         if isinstance(error, MlflowException):
-            content = json.loads(error.serialize_as_json())
-            status = error.get_http_status_code()
+            failure: Any = error
+            content = json.loads(failure.serialize_as_json())
+            status = failure.get_http_status_code()
             trace = content.get(_TRACE_KEY, "")
         else:
             # MLflow answers 500 "Internal Server Error" here, which stock clients send again and again.
@@ -228,8 +230,10 @@ class Scorer:
             content[_TRACE_KEY] = trace
         else:
             content.pop(_TRACE_KEY, None)
-        # A failing model is the caller's matter to see, not a reason to send the request again.
-        return (status if status < 500 else 400), JSON, json.dumps(content).encode()
+        if status >= 500:
+            # A failing model is for the caller to see, and no reason to send the request again.
+            status, content["error_code"] = 400, "BAD_REQUEST"
+        return status, JSON, json.dumps(content).encode()
 
     def _wants_stream(self, body: bytes, content_type: str) -> bool:
         if not content_type.startswith(JSON):
@@ -262,9 +266,10 @@ class Scorer:
 
 
 def _jsonable(raw: Any) -> Any:
-    from mlflow.utils.proto_json_utils import _get_jsonable_obj
+    from mlflow.utils import proto_json_utils
 
-    return _get_jsonable_obj(raw, pandas_orient="records")
+    untyped: Any = proto_json_utils
+    return untyped._get_jsonable_obj(raw, pandas_orient="records")  # noqa: SLF001
 
 
 def _reason(answer: bytes) -> str:

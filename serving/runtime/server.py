@@ -7,6 +7,7 @@ the interpreter's lock at times.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import queue
@@ -244,7 +245,7 @@ class Server:
                     job.body,
                     head.get("type", "application/json"),
                     request_id=head.get("id", ""),
-                    stream=lambda chunk, job=job: self._stream(job, chunk),
+                    stream=functools.partial(self._stream, job),
                 )
                 self._finish(job, answer)
 

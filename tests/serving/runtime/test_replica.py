@@ -96,6 +96,8 @@ def test_what_is_given_up_while_it_waits_is_never_computed(replica):
         connection = await connected(replica.address)
         settled = []
         busy = [asyncio.ensure_future(connection.request({}, body("sleep", 0.3))) for _ in range(4)]
+        while (await connection.health())["busy"] < 4:
+            await asyncio.sleep(0.01)
         waiting = connection.start(frames.PREDICT, b"", body("exit"), on_settled=lambda: settled.append(True))
         waiting.answer.cancel()
         assert {(await answer).status for answer in busy} == {200}
