@@ -49,8 +49,12 @@ def test_status_tells_what_runs(running):
         "housekeeping",
         "deliveries",
         "beat",
+        "worker-deploy",
+        "model-host",
+        "serving",
     ):
         assert re.search(rf"^{name}\s+ready\s+\d+", result.stdout, re.MULTILINE), result.stdout
+    assert re.search(r"^sandbox of models: (bubblewrap|landlock)$", result.stdout, re.MULTILINE), result.stdout
 
 
 def test_client_env_prints_only_assignments(running):

@@ -240,7 +240,11 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage_settings() -> dict[str, str]:
     """Settings of the supervisor; a module may have its own."""
-    return {"MODELKEEP_SERVING_START_ATTEMPTS": "2", "MODELKEEP_SERVING_LOAD_SECONDS": "20"}
+    return {
+        "MODELKEEP_SERVING_START_ATTEMPTS": "2",
+        "MODELKEEP_SERVING_LOAD_SECONDS": "20",
+        "MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS": "2",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ VICTIMS = {
         "not loaded within 4 seconds",
     ),
     "forks": (
-        "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(99)\n1 / 0\n",
+        "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        time.sleep(os.setsid() or 99)\n1 / 0\n",
         "ZeroDivisionError",
     ),
 }

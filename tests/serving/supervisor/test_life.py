@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from django.db import connection
 
 from config.stack import processes
 from serving.models import Replica, ReplicaState, ServedEntity
@@ -60,18 +61,66 @@ def test_killed_replica_is_replaced_and_leaves_the_routes(stage, people):
     assert "137" in failed.reason
 
 
-def test_replicas_survive_the_supervisor_and_are_taken_over(stage, people):
+def test_replicas_survive_the_supervisor_and_the_next_takes_them_over(stage, people):
     entity = stage.serve(people.owner, "survivor", active=True)
     eventually("the route", lambda: stage.addresses("survivor"))
     (before,) = stage.replicas(entity, ReplicaState.READY)
-    stage.kill(stage.supervisor)
-    assert stage.ask("survivor", [4]) == {"predictions": [8]}
+    first = stage.supervisor
     stage.start_supervisor()
+    eventually("a second one", lambda: stage.said("supervisor.log").rstrip().endswith("The supervisor is ready"))
+    assert "taken over" not in stage.said("supervisor.log")
+    stage.kill(first)
+    assert stage.ask("survivor", [4]) == {"predictions": [8]}
     eventually("it to be taken over", lambda: "taken over" in stage.said("supervisor.log"))
     assert stage.ask("survivor", [5]) == {"predictions": [10]}
     assert [row.pk for row in stage.replicas(entity)] == [before.pk]
+    os.kill(program_of(stage, before), signal.SIGKILL)
+    eventually("the next to act", lambda: stage.replicas(entity, ReplicaState.FAILED))
+    eventually("another replica", lambda: stage.replicas(entity, ReplicaState.READY))
     ServedEntity.objects.filter(pk=entity.pk).update(is_wanted=False)
     eventually("it to end", lambda: stage.replicas(entity, ReplicaState.STOPPED))
+
+
+def test_lost_database_connections_cost_nothing(stage, people):
+    stage.serve(people.owner, "steady", active=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchone()[0] > 0
+    assert stage.ask("steady", [1]) == {"predictions": [2]}
+    stage.await_ready(stage.serve(people.owner, "later"))
+    assert stage.supervisor.poll() is None
+
+
+def test_scaled_to_zero_starts_when_somebody_waits(stage, people):
+    entity = stage.serve(people.owner, "sleeper", active=True, scale_to_zero=True, min_concurrency=0)
+    eventually("it to sleep", lambda: stage.route("sleeper") and not stage.addresses("sleeper"))
+    entity.refresh_from_db()
+    assert entity.deployment == "DEPLOYMENT_READY"
+    eventually("it to be over", lambda: stage.replicas(entity, ReplicaState.STOPPED))
+    (stage.root / "wake" / str(entity.pk)).touch()
+    assert stage.ask("sleeper", [2]) == {"predictions": [4]}
+
+
+def test_medium_entity_has_two_replicas_and_shrinks_with_its_bounds(stage, people):
+    first = stage.serve(
+        people.owner, "medium", active=True, fingerprint="a" * 64, min_concurrency=8, max_concurrency=16
+    )
+    eventually("two of them", lambda: len(stage.addresses("medium")) == 2)
+    assert stage.entity_route("medium").concurrency == 8
+    assert stage.entity_route("medium").max_concurrency == 16
+    small = stage.serve(people.owner, "medium", endpoint=first.config.endpoint, fingerprint="a" * 64)
+    stage.await_ready(small)
+    stage.activate(small)
+    eventually("one of them", lambda: len(stage.addresses("medium")) == 1)
+    eventually("the other to end", lambda: Replica.objects.filter(state=ReplicaState.STOPPED).count() == 1)
+
+
+def test_gpu_type_without_a_gpu_fails_and_says_so(stage, people):
+    entity = stage.serve(people.owner, "gpu", workload_type="GPU_XLARGE_8")
+    assert "GPU_XLARGE_8 needs 8 GPUs" in stage.await_failed(entity)
 
 
 def test_end_of_the_host_ends_its_models_and_they_are_started_again(stage, people):
