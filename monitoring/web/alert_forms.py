@@ -162,6 +162,10 @@ class MetricAlertForm(AlertForm):
     )
     field_order = ("name", "table", "metric", "column_name", "granularity", "drift_type", "comparison", "threshold")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer(self.fields["schedule"], [("", "After each refresh"), *SCHEDULES[1:]])
+
     def looked_at(self) -> dict[str, Any]:
         """Table, metric and selector."""
         given = self.cleaned_data

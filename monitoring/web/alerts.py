@@ -41,6 +41,13 @@ from registry.web.session import signed_in
 
 _MOST_DESTINATIONS = 200
 _RECENT = 20
+_STATES = [
+    ("", "All"),
+    (AlertState.TRIGGERED, "Triggered"),
+    (AlertState.OK, "OK"),
+    (AlertState.ERROR, "Error"),
+    (AlertState.UNKNOWN, "Not known"),
+]
 _HOURS = [("1", "1 hour"), ("8", "8 hours"), ("24", "a day"), ("168", "a week")]
 
 
@@ -65,7 +72,7 @@ def alerts_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         "rows": [(row, condition_in_words(row.alert)) for row in page.items],
         "query": query,
         "state": state,
-        "states": [("", "All"), *AlertState.choices],
+        "states": _STATES,
         "own": own,
     }
     return render(request, "monitoring/alerts.html", context)
@@ -90,6 +97,7 @@ def alert_page(request: HttpRequest, actor: Actor, alert_id: UUID) -> HttpRespon
         "evaluations": [(one, _sent(one.notified, deliveries)) for one in evaluations.items],
         "page": evaluations,
         "notice": notice,
+        "tells": bool(alert.emails or alert.destinations.all() or alert.workflow_destination),
         "may_manage": may_manage(actor, alert),
         "may_change": alert.owner_id in actor.principal_ids,
         "muted": alert.muted_until is not None and alert.muted_until > timezone.now(),

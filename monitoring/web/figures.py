@@ -34,7 +34,7 @@ def heat_chart(board: Dashboard, address: Address) -> Chart | None:
     ]
     names = [window_label(board, start) for start in board.heat_windows]
     figure = drift_heatmap(list(board.heat), names, list(board.heat.values()), links)
-    return Chart("drift-heatmap", "How far each column moved", figure) if figure else None
+    return Chart("drift-heatmap", "How far each column moved", figure, low=True) if figure else None
 
 
 def window_label(board: Dashboard, start: datetime) -> str:
@@ -53,11 +53,15 @@ def quality_charts(board: Dashboard, marks: Sequence[Mark]) -> list[Chart]:
     """A chart a quality metric, a line a model, with what happened to the models."""
     charts = []
     for place, (label, series) in enumerate(board.quality.items()):
-        named = {("all versions" if whose == "all" else f"version {whose}"): values for whose, values in series.items()}
+        named = {_whose(version): values for version, values in series.items()}
         figure = time_lines(board.quality_windows, named, axis=label)
         if figure:
             charts.append(Chart(f"quality-{place}", label, with_marks(figure, marks)))
     return charts
+
+
+def _whose(version: str) -> str:
+    return "all versions" if version == "all" else f"version {version}"
 
 
 def column_charts(detail: ColumnDetail, marks: Sequence[Mark]) -> list[Chart]:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,15 @@ def short(value: Any) -> str:
     if value is None or not isinstance(value, int | float) or isinstance(value, bool):
         return "—" if value is None else str(value)
     return f"{value:,.4g}" if math.isfinite(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+@register.filter
+def bound(row: Mapping[str, Any], name: str) -> str:
+    """The least or greatest value of a column: a moment where the column holds moments (kept as epoch seconds)."""
+    value = row.get(name)
+    if value is not None and str(row.get("data_type", "")).startswith(("timestamp", "date")):
+        return f"{datetime.fromtimestamp(float(value), UTC):%Y-%m-%d %H:%M}"
+    return short(value)
 
 
 @register.filter

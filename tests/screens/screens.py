@@ -148,6 +148,8 @@ def adding_entity(page: Page) -> None:
     page.locator("#endpoint-plan .differences").wait_for()
 
 
+_WATCHED = "/explore/data/prod/flights/delay_answers"
+
 SCREENS = [
     Screen("sign-in", "/sign-in", who=""),
     Screen("home", "/"),
@@ -282,6 +284,19 @@ SCREENS = [
     Screen("secrets", "/settings/secrets"),
     Screen("secret-scope", "/settings/secrets/weather"),
     Screen("secret-new", "/settings/secrets/weather", before=dialog("New secret"), whole=False),
+    Screen("monitors", "/monitoring"),
+    Screen("monitors-empty", "/monitoring", who="cleo"),
+    Screen("quality", f"{_WATCHED}?tab=quality"),
+    Screen("quality-column", f"{_WATCHED}?tab=quality&column=distance#column"),
+    Screen("quality-category", f"{_WATCHED}?tab=quality&column=carrier&drift=CONSECUTIVE#column"),
+    Screen("quality-nothing", f"{_WATCHED}?tab=quality&since=2001-01-01&until=2001-01-02"),
+    Screen("quality-off", f"{_WATCHED}_training?tab=quality"),
+    Screen("quality-enable", f"{_WATCHED}_training?tab=quality", before=dialog("Enable monitoring"), whole=False),
+    Screen("quality-alert", f"{_WATCHED}?tab=quality", before=dialog("Alert me"), whole=False),
+    Screen("quality-model", "/explore/data/models/prod/flights/delay?tab=quality"),
+    Screen("alerts", "/alerts"),
+    Screen("alerts-empty", "/alerts", who="cleo"),
+    Screen("alert", "/alerts", before=follow("Distances drift from training")),
     Screen("settings-limits", "/settings/limits"),
     Screen("settings-about", "/settings/about", who="rosa"),
 ]

@@ -31,7 +31,7 @@ from registry.services.schemas import create_schema
 from registry.services.tables import NewTable, create_table
 from registry.services.tag_policies import create_policy
 from registry.services.tags import Tags, tag_securable, tag_version
-from tests.screens import deliveries, lab, serving, versions
+from tests.screens import deliveries, lab, monitored, serving, versions
 from tests.screens.password import PASSWORD
 from tests.web.factories import make_model, make_version
 
@@ -94,6 +94,7 @@ def build() -> None:
     _requests(ada)
     _operations(ada)
     serving.build(ada)
+    monitored.add_monitor(ada)
     deliveries.build(rosa)
     nightly = create_service_principal(actor=rosa, display_name="nightly training")
     change_members(actor=rosa, group_id=analysts.pk, add=[nightly.pk])
