@@ -14,6 +14,7 @@ class ServingConfig(AppConfig):
         from serving import receivers  # noqa: F401
         from serving.services import (  # noqa: F401
             endpoint_deployments,
+            endpoint_metrics_table,
             endpoint_rollout_runs,
             environment_operations,
             predeployment,

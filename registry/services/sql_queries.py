@@ -15,6 +15,7 @@ from registry.services.actors import Actor, load_actor
 from registry.services.sql_governance import Defaults, Rows
 from registry.services.sql_jobs import Outcome, RunningJob, free_slot, result_folder, take_slot
 from registry.services.sql_results import make_folder
+from registry.services.system_tables import system_table, write_system_table
 from registry.sql.statements import CreateTable, Data, Insert, Reference
 
 _LOOK_SECONDS = 0.5
@@ -147,21 +148,24 @@ class Run:
 
     def _full_name(self, name: tuple[str, ...]) -> str:
         full_name = ".".join(self._defaults.complete(name, levels=3))
-        return full_name.lower() if full_name.lower() == table_data.AUDIT_TABLE else full_name
+        known = system_table(full_name)
+        return known.name if known is not None else full_name
 
     def _source(self, reference: Reference, name: str, opened: dict[str, table_data.TableData]) -> dict[str, Any]:
-        if name != table_data.AUDIT_TABLE:
+        known = system_table(name)
+        if known is None:
             folder = str(opened[name].folder)
             return {"name": reference.placeholder, "path": folder, "version": reference.version}
         folder_of_rows = result_folder(self._id) / reference.placeholder
         folder_of_rows.mkdir(exist_ok=True)
-        table_data.export_audit(
-            actor=self._actor,
-            path=folder_of_rows / "audit.jsonl",
-            since=reference.since,
-            until=reference.until,
-        )
-        return {"name": reference.placeholder, "path": str(folder_of_rows), "kind": "AUDIT"}
+        path = folder_of_rows / "rows.jsonl"
+        write_system_table(known, actor=self._actor, path=path, since=reference.since, until=reference.until)
+        return {
+            "name": reference.placeholder,
+            "path": str(folder_of_rows),
+            "kind": "SYSTEM",
+            "columns": known.columns,
+        }
 
     # --- the end
 

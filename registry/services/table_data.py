@@ -7,17 +7,16 @@ entered with another one's path, or with a path of this machine, reaches nothing
 import json
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.dateparse import parse_datetime
-from django.utils.timezone import make_aware
 
-from registry.errors import AlreadyExists, InvalidState, LimitExceeded, NotFound
+from registry.errors import AlreadyExists, InvalidState, NotFound
 from registry.models import AuditEvent, Securable, Table
 from registry.privileges import Action, SecurableType
 from registry.services.access import require
@@ -25,6 +24,7 @@ from registry.services.actors import Actor
 from registry.services.audit import audited, audited_read, record
 from registry.services.audit_trail import visible_events
 from registry.services.securables import find_for, find_securable, with_containers
+from registry.services.system_tables import SystemTable, add_system_table, system_table
 from registry.services.tables import NewTable, create_table
 
 AUDIT_TABLE = "system.access.audit"
@@ -65,13 +65,8 @@ def open_tables(*, actor: Actor, reads: Sequence[str], writes: str = "", stateme
     """
     found = {}
     for name, action in [(name, Action.SELECT_TABLE) for name in reads] + [(writes, Action.MODIFY_TABLE)]:
-        if name == AUDIT_TABLE and action == Action.SELECT_TABLE:
-            record(
-                actor=actor,
-                action=action,
-                subject=("TABLE", AUDIT_TABLE, AUDIT_TABLE),
-                params={"statement_id": statement},
-            )
+        if system_table(name) is not None and action == Action.SELECT_TABLE:
+            record(actor=actor, action=action, subject=("TABLE", name, name), params={"statement_id": statement})
         elif name:
             securable = find_for(actor=actor, type_=SecurableType.TABLE, full_name=name, action=action)
             found[name] = _data_of(securable)
@@ -175,24 +170,9 @@ def _ids(folders: Iterable[Path]) -> list[UUID]:
 # --- system.access.audit ------------------------------------------------------------------------------------------
 
 
-def export_audit(*, actor: Actor, path: Path, since: str = "", until: str = "") -> None:
-    """Write the audit rows that the actor may see as lines of JSON, newest first, by the rule of the audit page.
-
-    `since` and `until` bound the time of the event (ISO, UTC). Streams; memory does not grow with the trail.
-
-    Raises:
-        LimitExceeded: more rows than a statement may look at.
-    """
-    first, last = (make_aware(moment) if (moment := parse_datetime(text)) else None for text in (since, until))
-    events = visible_events(actor=actor, since=first, until=last)
-    with path.open("w") as file:
-        for count, event in enumerate(events, start=1):
-            if count > settings.SQL_MAX_AUDIT_ROWS:
-                raise LimitExceeded(
-                    f"{AUDIT_TABLE} holds more than the {settings.SQL_MAX_AUDIT_ROWS} rows that one statement may "
-                    "look at: add a condition such as event_date >= '2030-01-31'."
-                )
-            file.write(json.dumps(_audit_row(event)) + "\n")
+def _audit_rows(actor: Actor, since: datetime | None, until: datetime | None) -> Iterator[dict[str, Any]]:
+    """The audit rows that the actor may see, newest first, by the rule of the audit page."""
+    return (_audit_row(event) for event in visible_events(actor=actor, since=since, until=until))
 
 
 def _audit_row(event: AuditEvent) -> dict[str, Any]:
@@ -219,3 +199,6 @@ def _audit_row(event: AuditEvent) -> dict[str, Any]:
         "event_id": str(event.event_id),
         "identity_metadata": {"run_by": event.actor, "run_as": event.actor},
     }
+
+
+add_system_table(SystemTable(AUDIT_TABLE, _audit_rows))

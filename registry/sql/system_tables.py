@@ -1,7 +1,7 @@
 """Tables that the product keeps by itself, in the columns that are documented for them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,27 +32,35 @@ AUDIT_SCHEMA = pa.schema(
         ("identity_metadata", pa.struct([("run_by", _TEXT), ("run_as", _TEXT)])),
     ]
 )
+_PLAIN = {
+    "STRING": _TEXT,
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+}
 _BATCH_ROWS = 5_000
 
 
-def audit_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The audit rows in a file of one JSON object a line; at least one batch, so that the columns are known."""
+def plain_schema(columns: Iterable[tuple[str, str]]) -> pa.Schema:
+    """Columns by their names and types in SQL."""
+    return pa.schema([(name, _PLAIN[type_]) for name, type_ in columns])
+
+
+def batches_of(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows in a file of one JSON object a line; at least one batch, so that the columns are known."""
     waiting: list[dict[str, Any]] = []
-    yield pa.RecordBatch.from_pylist([], schema=AUDIT_SCHEMA)
+    yield pa.RecordBatch.from_pylist([], schema=schema)
     with path.open() as lines:
         for line in lines:
             waiting.append(_row(json.loads(line)))
             if len(waiting) == _BATCH_ROWS:
-                yield pa.RecordBatch.from_pylist(waiting, schema=AUDIT_SCHEMA)
+                yield pa.RecordBatch.from_pylist(waiting, schema=schema)
                 waiting = []
-    yield pa.RecordBatch.from_pylist(waiting, schema=AUDIT_SCHEMA)
+    yield pa.RecordBatch.from_pylist(waiting, schema=schema)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     moment = datetime.fromisoformat(row["event_time"])
-    return {
-        **row,
-        "event_time": moment,
-        "event_date": moment.date(),
-        "request_params": list(row["request_params"].items()),
-    }
+    params = {"request_params": list(row["request_params"].items())} if "request_params" in row else {}
+    return {**row, "event_time": moment, "event_date": moment.date(), **params}

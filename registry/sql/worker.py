@@ -22,7 +22,7 @@ from deltalake.exceptions import DeltaError
 
 from registry.sql.confinement import confine, limit_resources
 from registry.sql.rendering import Limits, ResultTooLarge, columns_of, write_chunks
-from registry.sql.system_tables import audit_batches
+from registry.sql.system_tables import AUDIT_SCHEMA, batches_of, plain_schema
 
 _TARGET = "mk_target"
 _BATCH_ROWS = 10_000
@@ -155,8 +155,9 @@ def connect(*, memory: int, threads: int) -> duckdb.DuckDBPyConnection:
 
 
 def _source(table: dict[str, Any]) -> Any:
-    if table.get("kind") == "AUDIT":
-        return pa.Table.from_batches(audit_batches(Path(table["path"], "audit.jsonl")), schema=None)
+    if table.get("kind") == "SYSTEM":
+        schema = plain_schema(table["columns"]) if table["columns"] else AUDIT_SCHEMA
+        return pa.Table.from_batches(batches_of(Path(table["path"], "rows.jsonl"), schema))
     return deltalake.DeltaTable(table["path"], version=table.get("version")).to_pyarrow_dataset()
 
 

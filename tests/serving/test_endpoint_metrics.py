@@ -28,6 +28,7 @@ from serving.services.endpoint_metrics import (
 )
 from serving.services.endpoint_openapi import openapi_text
 from tests.serving.factories import make_files_version, mlmodel
+from tests.sql.conftest import lake  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
@@ -236,3 +237,23 @@ def test_the_document_is_valid_and_takes_what_the_model_takes(people, serving_ro
         assert row["required"] == ["a b"]
     with pytest.raises(NotFound):
         openapi_text(actor=people.outsider, name="rides", url="http://host/")
+
+
+# --- As a table ---------------------------------------------------------------------------------------------------
+
+
+def test_the_minutes_are_a_table_of_what_one_may_see(lake):  # noqa: F811  (the fixture)
+    for number, who in enumerate(("reader", "owner")):
+        endpoint = make_endpoint(lake.people, f"e{number}")
+        endpoint.permissions.update(principal=lake.people.principals[who])
+        sample(endpoint, 1, requests=4, latency_sum_ms=10, latency_counts=counts(ms_10=4), cpu_percent=7.5)
+        sample(endpoint, 60 * 24 * 3, requests=9)
+    query = (
+        "SELECT endpoint_name, served_entity_name, request_count, latency_mean_ms, latency_p50_ms, "
+        "cpu_usage_percentage, queue_mean_ms FROM system.serving.endpoint_metrics "
+        "WHERE event_date >= '2026-05-04' ORDER BY endpoint_name"
+    )
+    mine = ["e0", "m-1", "4", "2.5", "7.5", "7.5", "0.0"]
+    assert lake.run("reader", query) == [mine]
+    assert lake.run("metastore_admin", query.replace("system.serving", "SYSTEM.Serving")) == [mine, ["e1", *mine[1:]]]
+    assert lake.error("reader", "CREATE TABLE system.serving.endpoint_metrics AS SELECT 1 AS a")
