@@ -160,6 +160,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["registry.api.wire.AnyAcceptJSONRenderer"],
     "EXCEPTION_HANDLER": "registry.api.wire.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    # `format` in a query is a parameter like any other.
+    "URL_FORMAT_OVERRIDE": None,
 }
 # A JSON body beyond this is refused; files travel through their own streaming views and never sit in memory.
 DATA_UPLOAD_MAX_MEMORY_SIZE = _number("MODELKEEP_MAX_JSON_BYTES", 16 * 1024 * 1024)

@@ -23,6 +23,7 @@ from deltalake.exceptions import DeltaError
 from registry.sql.confinement import confine, limit_resources
 from registry.sql.rendering import Limits, ResultTooLarge, columns_of, write_chunks
 from registry.sql.system_tables import AUDIT_SCHEMA, batches_of, plain_schema
+from registry.sql.uploads import BadFile, open_upload
 
 _TARGET = "mk_target"
 _BATCH_ROWS = 10_000
@@ -49,7 +50,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done. `kind` is SELECT, CREATE or INSERT."""
+    """What is to be done. `kind` is SELECT, CREATE, INSERT, or UPLOAD: a file in a `form` goes into `target`."""
 
     kind: str
     folder: str
@@ -64,6 +65,9 @@ class Job:
     target: str = ""
     insert_columns: tuple[str, ...] = ()
     required_columns: tuple[str, ...] = ()
+    upload: str = ""
+    form: str = ""
+    mode: str = ""
 
 
 def main() -> None:
@@ -73,7 +77,7 @@ def main() -> None:
     threading.Timer(job.seconds, _time_out, [job]).start()
     limit_resources(memory=job.memory, seconds=job.seconds, file_bytes=job.file_bytes, threads=job.threads)
     confine(
-        readable=[Path(table["path"]) for table in job.tables],
+        readable=[*(Path(table["path"]) for table in job.tables), *([Path(job.upload)] if job.upload else [])],
         writable=[Path(path) for path in (job.folder, job.target) if path],
     )
     try:
@@ -108,6 +112,8 @@ def _failure(error: Exception) -> dict[str, Any]:
     match error:
         case Refused():
             code, message = error.code, str(error)
+        case BadFile():
+            code, message = "BAD_REQUEST", str(error)
         case ResultTooLarge():
             code = "BAD_REQUEST"
             message = "The result is too large to be sent inline: ask for disposition EXTERNAL_LINKS, or select less."
@@ -125,6 +131,8 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 
 def _run(job: Job) -> dict[str, Any]:
+    if job.kind == "UPLOAD":
+        return _upload(job)
     connection = connect(memory=job.memory, threads=job.threads)
     for table in job.tables:
         connection.register(table["name"], _source(table))
@@ -228,6 +236,17 @@ def _insert(job: Job, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     _, batches = run_query(connection, sql)
     counted = _Counted((_cast(batch, schema) for batch in batches), job.required_columns)
     return {"written": {"rows": _write(target, schema, counted, mode="append")}}
+
+
+def _upload(job: Job) -> dict[str, Any]:
+    if job.mode == "create":
+        upload = open_upload(job.upload, form=job.form)
+        rows = _write(job.target, upload.schema, _Counted(upload.batches, ()), mode="error")
+    else:
+        target = deltalake.DeltaTable(job.target)
+        upload = open_upload(job.upload, form=job.form, target=pa.schema(target.schema().to_arrow()))
+        rows = _write(target, upload.schema, _Counted(upload.batches, job.required_columns), mode=job.mode)
+    return {"written": {"rows": rows, "columns": columns_of(upload.schema)}}
 
 
 def _write(target: Any, schema: pa.Schema, batches: "_Counted", *, mode: Any) -> int:

@@ -27,6 +27,7 @@ from registry.api.openapi.shapes import (
 )
 from registry.models import OperationState, VersionStatus
 from registry.privileges import Action, SecurableType
+from registry.services.table_uploads import MODES
 
 OPERATION = Named(
     "Operation",
@@ -190,6 +191,26 @@ DIALECT = Dialect(
                 body=BYTES,
                 body_type="application/x-tar",
             ),
+        },
+        f"{_MK}/tables/{{full_name}}/rows": {
+            "POST": Call(
+                "upload_rows",
+                fields(
+                    {
+                        "table": TEXT,
+                        "mode": choice(*MODES),
+                        "rows": WHOLE,
+                        "columns": listed(fields({"name": TEXT, "type": TEXT})),
+                    }
+                ),
+                query={
+                    "mode": noted(choice(*MODES), "append when left away."),
+                    "format": noted(choice("csv", "parquet"), "By the Content-Type when left away."),
+                    "comment": noted(TEXT, "Of a table that is made."),
+                },
+                body=BYTES,
+                body_type="text/csv",
+            )
         },
         f"{_MK}/explain": {
             "GET": Call(

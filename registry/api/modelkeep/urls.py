@@ -2,7 +2,15 @@
 
 from django.urls import re_path
 
-from registry.api.modelkeep import access_requests, governance, operations, registrations, transfers, webhooks
+from registry.api.modelkeep import (
+    access_requests,
+    governance,
+    operations,
+    registrations,
+    table_rows,
+    transfers,
+    webhooks,
+)
 
 _PREFIX = r"^api/modelkeep/"
 _ID = r"(?P<operation_id>[^/]+)"
@@ -24,6 +32,7 @@ urlpatterns = [
         ("model-versions:copy", registrations.Copy),
         ("model-versions:promote", registrations.Promote),
         ("model-versions:plan-copy", registrations.CopyPlan),
+        ("tables/(?P<full_name>[^/]+)/rows", table_rows.Rows),
         ("imports", transfers.Imports),
         ("archive", transfers.Archive),
         ("explain", governance.Explain),
