@@ -50,15 +50,9 @@ def no_such_entity(endpoint: str, entity: str) -> Refusal:
     return refusal(404, "RESOURCE_DOES_NOT_EXIST", message)
 
 
-def not_ready(endpoint: str, reason: str) -> Refusal:
+def not_ready(message: str) -> Refusal:
     """The endpoint has nothing to answer with; clients must not take it for a passing failure and repeat."""
-    message = f"Serving endpoint '{endpoint}' is not ready: {reason}"
     return refusal(400, "BAD_REQUEST", message)
-
-
-def stopped(endpoint: str) -> Refusal:
-    """Somebody stopped it."""
-    return refusal(400, "BAD_REQUEST", f"Serving endpoint '{endpoint}' is stopped. Start it to query it.")
 
 
 def too_large(limit: int) -> Refusal:

@@ -20,7 +20,7 @@ from serving.gateway.meter import Meter
 from serving.gateway.patience import Patience, TimeOver
 from serving.gateway.pool import EntityPool, QueueFull, ReplicaHandle, Rerouted
 from serving.gateway.verdicts import AskVerdict, Verdict, Verdicts
-from serving.routing.routes import LIVE, READY, SHADOW, STOPPED, EndpointRoute, EntityRoute, RoutesFile
+from serving.routing.routes import LIVE, READY, SHADOW, EndpointRoute, EntityRoute, RoutesFile
 
 logger = logging.getLogger(__name__)
 JSON_TYPE = "application/json"
@@ -220,11 +220,9 @@ class Gateway:
     def _ready(self, name: str) -> EndpointRoute:
         endpoint = self._routes.endpoints.get(name)
         if endpoint is None:
-            raise answers.not_ready(name, "its first configuration is still being made ready.")
-        if endpoint.state == STOPPED:
-            raise answers.stopped(name)
+            raise answers.not_ready(f"Serving endpoint '{name}' is not ready: it is being created.")
         if endpoint.state != READY:
-            raise answers.not_ready(name, endpoint.message or "it has no configuration that answers.")
+            raise answers.not_ready(endpoint.message)
         return endpoint
 
     def _still_routed(self, exchange: Exchange) -> EntityRoute:
@@ -255,7 +253,9 @@ class Gateway:
         if len(live) == 1:
             return live[0]
         if not live:
-            raise answers.not_ready(endpoint.name, "none of its served entities has any traffic.")
+            raise answers.not_ready(
+                f"Serving endpoint '{endpoint.name}' gives none of its served entities any traffic."
+            )
         drawn = self._chance() * sum(entity.weight for entity in live)
         for entity in live:
             drawn -= entity.weight

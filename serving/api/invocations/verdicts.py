@@ -1,6 +1,6 @@
 """Who may query an endpoint: the product's own authentication and its one gate, for the gateway to ask.
 
-Runs in a thread, outside Django's request handling: it opens and closes database connections itself.
+It runs in threads, outside Django's handling of requests.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ def asker(threads: int) -> Callable[[Caller, str], Awaitable[Verdict]]:
     executor = ThreadPoolExecutor(threads, thread_name_prefix="verdict")
 
     async def ask(caller: Caller, endpoint: str) -> Verdict:
-        return await asyncio.get_running_loop().run_in_executor(executor, verdict_of, caller, endpoint)
+        return await asyncio.get_running_loop().run_in_executor(executor, _in_thread, caller, endpoint)
 
     return ask
 
@@ -40,7 +40,6 @@ def verdict_of(caller: Caller, endpoint: str) -> Verdict:
     Raises:
         DatabaseError: it cannot be found out.
     """
-    close_old_connections()
     try:
         actor = authenticate(_request(caller))
         groups = may_query(actor=actor, name=endpoint)
@@ -49,10 +48,17 @@ def verdict_of(caller: Caller, endpoint: str) -> Verdict:
         headers = ((name.lower(), response[name]) for name in _HANDED_ON if name in response)
         sent = tuple((name.encode(), value.encode()) for name, value in headers)
         return Verdict(refusal=Refusal(response.status_code, response.content, sent))
-    finally:
-        close_old_connections()
     kind = PrincipalKind(actor.principal.kind).value
     return Verdict(requester_id=str(actor.principal.pk), requester=actor.name, kind=kind, groups=groups)
+
+
+def _in_thread(caller: Caller, endpoint: str) -> Verdict:
+    """As Django does around a request: a connection that broke is not used again."""
+    close_old_connections()
+    try:
+        return verdict_of(caller, endpoint)
+    finally:
+        close_old_connections()
 
 
 def _request(caller: Caller) -> HttpRequest:

@@ -69,7 +69,7 @@ def test_what_never_reaches_a_model(replicas, tmp_path):
         async with opened_plane(tmp_path, max_body_bytes=10_000) as plane:
             await plane.publish(
                 endpoint(entity("a", replicas[0])),
-                endpoint(entity("a"), name="stopped", state=STOPPED),
+                endpoint(entity("a"), name="stopped", state=STOPPED, message="It is stopped."),
                 endpoint(entity("a"), name="failed", state=NOT_READY, message="its model cannot be loaded."),
             )
             assert code(await plane.client.post("/serving-endpoints/e/predict")) == (404, "ENDPOINT_NOT_FOUND")
