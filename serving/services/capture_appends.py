@@ -106,7 +106,7 @@ def _append_batches(pk: UUID, folder: Path, spool: str) -> tuple[list[Batch], in
     return finished, moved
 
 
-def hold(pk: object) -> bool:
+def hold(pk: UUID) -> bool:
     """Hold an inference table against other workers until the transaction ends; False if another one has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_CLASS, str(pk)])

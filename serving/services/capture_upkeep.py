@@ -4,6 +4,7 @@ import logging
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -40,7 +41,7 @@ def tidy_inference_tables(*, now: datetime | None = None, budget_seconds: float 
 
 
 @transaction.atomic
-def _tidy(pk: object, now: datetime) -> bool:
+def _tidy(pk: UUID, now: datetime) -> bool:
     if not hold(pk):
         return False
     row = InferenceTable.objects.select_related("table", "unpacked_table", "label_table").get(pk=pk)

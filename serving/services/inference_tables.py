@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from registry.errors import AlreadyExists, InvalidParameter, InvalidState
@@ -284,7 +285,7 @@ def find_table(endpoint: ServingEndpoint, form: str = "") -> InferenceTable:
     return found[0]
 
 
-def _of_endpoint(endpoint_id: UUID) -> Any:
+def _of_endpoint(endpoint_id: UUID) -> "QuerySet[InferenceTable]":
     return (
         InferenceTable.objects.filter(endpoint=endpoint_id)
         .select_related(

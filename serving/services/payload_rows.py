@@ -37,7 +37,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
 }
 """In their documented order."""
-DATE_COLUMN = {CaptureForm.AI_GATEWAY: "request_date", CaptureForm.LEGACY: "date"}
+DATE_COLUMN: dict[str, str] = {CaptureForm.AI_GATEWAY: "request_date", CaptureForm.LEGACY: "date"}
 """What a payload table is partitioned by."""
 
 

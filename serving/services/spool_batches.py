@@ -71,7 +71,8 @@ def begun_batches(folder: Path) -> list[Batch]:
 
 def begin_batch(folder: Path, number: int) -> Batch | None:
     """The oldest closed segments as a batch of that number, written down; None if there is none."""
-    names, size = [], 0
+    names: list[str] = []
+    size = 0
     for path in closed_segments(folder):
         length = path.stat().st_size
         if not length:
