@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 SAMPLES = {
+    "alert_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "alias": "champion",
     "app_label": "registry",
     "bucket": "modelkeep",
@@ -21,6 +22,7 @@ SAMPLES = {
     "endpoint_id": "0b8e2f7e0d2c4c8e9f5f0d3a4f0c9d11",
     "event_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "experiment_id": "1",
+    "form_name": "LEGACY",
     "full_name": "prod.ml.ranker",
     "key": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11/1/MLmodel",
     "kind": "schemas",
@@ -31,8 +33,11 @@ SAMPLES = {
     "path": "/Models/prod/ml/ranker/1/MLmodel",
     "principal_id": "1",
     "request_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
+    "object_type": "table",
+    "refresh_id": "1",
     "run_id": "a" * 32,
     "schema": "ml",
+    "scope": "weather",
     "secret_id": "0b8e2f7e-0d2c-4c8e-9f5f-0d3a4f0c9d11",
     "securable_type": "FUNCTION",
     "served": "ranker-1",

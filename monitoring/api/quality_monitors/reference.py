@@ -93,13 +93,13 @@ REFRESH = Named(
         message=TEXT,
     ),
 )
-_ROOT = "/api/2.1/unity-catalog/tables/{table}/monitor"
+_ROOT = "/api/2.1/unity-catalog/tables/{full_name}/monitor"
 
 DIALECT = Dialect(
     slug="quality_monitors",
     title="Quality monitors",
     text="Monitors by their table's name, as databricks-sdk's quality_monitors calls them.",
-    parts={"table": _TABLE, "refresh_id": WHOLE},
+    parts={"full_name": _TABLE, "refresh_id": WHOLE},
     paths={
         _ROOT: {
             "GET": Call("get", MONITOR),
@@ -113,7 +113,7 @@ DIALECT = Dialect(
         },
         f"{_ROOT}/refreshes/{{refresh_id}}": {"GET": Call("get_refresh", REFRESH)},
         f"{_ROOT}/refreshes/{{refresh_id}}/cancel": {"POST": Call("cancel_refresh", REFRESH)},
-        "/api/modelkeep/tables/{table}/monitor-choices": {
+        "/api/modelkeep/tables/{full_name}/monitor-choices": {
             "GET": Call(
                 "monitor_choices",
                 fields(
@@ -124,7 +124,7 @@ DIALECT = Dialect(
                 ),
             )
         },
-        "/api/modelkeep/tables/{table}/monitor-preview": {
+        "/api/modelkeep/tables/{full_name}/monitor-preview": {
             "POST": Call(
                 "monitor_preview",
                 fields(
@@ -147,7 +147,7 @@ DIALECT = Dialect(
                 ),
             )
         },
-        "/api/2.1/quality-monitoring/tables/{table}/monitor/dashboard": {
+        "/api/2.1/quality-monitoring/tables/{full_name}/monitor/dashboard": {
             "POST": Call(
                 "regenerate_dashboard",
                 fields({"dashboard_id": TEXT, "parent_folder": TEXT}),

@@ -16,7 +16,7 @@ _RECENT = 25
 class TableMonitor(APIView):
     """POST, GET, PUT and DELETE monitor."""
 
-    def post(self, request: Request, table: str) -> Response:
+    def post(self, request: Request, full_name: str) -> Response:
         """Monitor a table, and begin the first refresh."""
         parameters = parameters_of(request)
         text_of(parameters, "assets_dir", required=True)
@@ -26,35 +26,35 @@ class TableMonitor(APIView):
                 field="latest_monitor_failure_msg",
             )
         settings = shapes.settings_from(parameters)
-        made = monitors.create_monitor(actor=actor_of(request), table=table, settings=settings)
+        made = monitors.create_monitor(actor=actor_of(request), table=full_name, settings=settings)
         return object_response(shapes.monitor(made))
 
-    def get(self, request: Request, table: str) -> Response:
+    def get(self, request: Request, full_name: str) -> Response:
         """Show the monitor of a table."""
-        return object_response(shapes.monitor(monitor_lookup.get_monitor(actor=actor_of(request), table=table)))
+        return object_response(shapes.monitor(monitor_lookup.get_monitor(actor=actor_of(request), table=full_name)))
 
-    def put(self, request: Request, table: str) -> Response:
+    def put(self, request: Request, full_name: str) -> Response:
         """Replace what the monitor is set to; the kind and the dashboard stay where they are not named."""
         parameters = parameters_of(request)
         changed = monitors.update_monitor(
             actor=actor_of(request),
-            table=table,
+            table=full_name,
             change=lambda current: shapes.settings_from(parameters, current=current),
         )
         return object_response(shapes.monitor(changed))
 
-    def delete(self, request: Request, table: str) -> Response:
+    def delete(self, request: Request, full_name: str) -> Response:
         """Delete the monitor of a table; its metric tables stay."""
-        monitors.delete_monitor(actor=actor_of(request), table=table)
+        monitors.delete_monitor(actor=actor_of(request), table=full_name)
         return object_response({})
 
 
 class Choices(APIView):
     """GET /api/modelkeep/tables/{table}/monitor-choices."""
 
-    def get(self, request: Request, table: str) -> Response:
+    def get(self, request: Request, full_name: str) -> Response:
         """Show what a monitor of a table can be made of, with a suggestion."""
-        found = monitors.monitor_choices(actor=actor_of(request), table=table)
+        found = monitors.monitor_choices(actor=actor_of(request), table=full_name)
         return object_response(
             {
                 "columns": [
@@ -69,10 +69,10 @@ class Choices(APIView):
 class Preview(APIView):
     """POST /api/modelkeep/tables/{table}/monitor-preview."""
 
-    def post(self, request: Request, table: str) -> Response:
+    def post(self, request: Request, full_name: str) -> Response:
         """Measure the last window with some settings, before there is a monitor."""
         settings = shapes.settings_from(parameters_of(request))
-        found = monitors.preview_monitor(actor=actor_of(request), table=table, settings=settings)
+        found = monitors.preview_monitor(actor=actor_of(request), table=full_name, settings=settings)
         return object_response(shapes.preview(found))
 
 
@@ -97,40 +97,40 @@ class EndpointMonitor(APIView):
 class Refreshes(APIView):
     """POST and GET monitor/refreshes."""
 
-    def post(self, request: Request, table: str) -> Response:
+    def post(self, request: Request, full_name: str) -> Response:
         """Begin a refresh; the answer comes at once."""
-        return object_response(shapes.refresh(refreshes.run_refresh(actor=actor_of(request), table=table)))
+        return object_response(shapes.refresh(refreshes.run_refresh(actor=actor_of(request), table=full_name)))
 
-    def get(self, request: Request, table: str) -> Response:
+    def get(self, request: Request, full_name: str) -> Response:
         """List the most recent refreshes, newest first."""
-        page = refreshes.list_refreshes(actor=actor_of(request), table=table, max_results=_RECENT)
+        page = refreshes.list_refreshes(actor=actor_of(request), table=full_name, max_results=_RECENT)
         return object_response({"refreshes": page.map(shapes.refresh)})
 
 
 class OneRefresh(APIView):
     """GET monitor/refreshes/{id}."""
 
-    def get(self, request: Request, table: str, refresh_id: str) -> Response:
+    def get(self, request: Request, full_name: str, refresh_id: str) -> Response:
         """Show a refresh."""
-        found = refreshes.get_refresh(actor=actor_of(request), table=table, refresh_id=refresh_id)
+        found = refreshes.get_refresh(actor=actor_of(request), table=full_name, refresh_id=refresh_id)
         return object_response(shapes.refresh(found))
 
 
 class CancelRefresh(APIView):
     """POST monitor/refreshes/{id}/cancel."""
 
-    def post(self, request: Request, table: str, refresh_id: str) -> Response:
+    def post(self, request: Request, full_name: str, refresh_id: str) -> Response:
         """Cancel a refresh that waits or runs."""
-        found = refreshes.cancel_refresh(actor=actor_of(request), table=table, refresh_id=refresh_id)
+        found = refreshes.cancel_refresh(actor=actor_of(request), table=full_name, refresh_id=refresh_id)
         return object_response(shapes.refresh(found))
 
 
 class Dashboard(APIView):
     """POST quality-monitoring/tables/{table}/monitor/dashboard."""
 
-    def post(self, request: Request, table: str) -> Response:
+    def post(self, request: Request, full_name: str) -> Response:
         """Make the dashboard of a monitor anew."""
         made = monitors.regenerate_dashboard(
-            actor=actor_of(request), table=table, warehouse_id=text_of(parameters_of(request), "warehouse_id")
+            actor=actor_of(request), table=full_name, warehouse_id=text_of(parameters_of(request), "warehouse_id")
         )
         return object_response({"dashboard_id": made.dashboard_id, "parent_folder": made.assets_dir})
