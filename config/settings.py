@@ -309,6 +309,8 @@ SERVING_LOAD_SECONDS = _number("MODELKEEP_SERVING_LOAD_SECONDS", 600)
 """How long a model may take to load and to predict its input example."""
 SERVING_START_ATTEMPTS = _number("MODELKEEP_SERVING_START_ATTEMPTS", 3)
 """How often a replica that never answered is started, until its served entity has failed."""
+SERVING_SPARES = _number("MODELKEEP_SERVING_SPARES", 4)
+"""How many environments in use have a process ready to become the next replica; 0: none, and less memory."""
 SERVING_SCALE_DOWN_SECONDS = _number("MODELKEEP_SERVING_SCALE_DOWN_SECONDS", 300)
 SERVING_SCALE_TO_ZERO_SECONDS = _number("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS", 1800)
 SERVING_CAPTURE_SECONDS = _number("MODELKEEP_SERVING_CAPTURE_SECONDS", 5)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from serving.host.spares import MODEL, Spares, remove
 from serving.host.wire import Held, Launch
 from serving.sandbox import Confined, NoSandbox, start
 
@@ -32,11 +33,12 @@ class _Process:
 class Processes:
     """Every process of this host, until somebody forgets it."""
 
-    def __init__(self) -> None:
+    def __init__(self, spares: Spares) -> None:
         self._all: dict[str, _Process] = {}
+        self._spares = spares
 
     def start(self, launch: Launch) -> int:
-        """Start a process; answer its pid. One that runs under that id already is left as it is.
+        """Start a process, or have a spare become it; answer its pid. One that runs already is left as it is.
 
         Raises:
             CannotStart.
@@ -44,16 +46,32 @@ class Processes:
         known = self._all.get(launch.id)
         if known is not None:
             return known.confined.pid
+        confined = self._from_spare(launch) or self._started(launch)
+        self._all[launch.id] = _Process(launch, confined)
+        return confined.pid
+
+    def _from_spare(self, launch: Launch) -> Confined | None:
+        spare = self._spares.take(launch.spare) if launch.spare else None
+        if spare is None:
+            return None
+        try:
+            spare.become(launch)
+        except OSError:
+            spare.end()
+            _remove_traces(launch)
+            return None
+        return spare.confined
+
+    def _started(self, launch: Launch) -> Confined:
+        command = tuple(part.replace(MODEL, str(launch.model)) for part in launch.spec.command)
         try:
             launch.log.parent.mkdir(parents=True, exist_ok=True)
             if launch.spec.sockets is not None:
                 launch.spec.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
             with launch.log.open("ab") as output:
-                confined = start(launch.spec, output=output)
+                return start(replace(launch.spec, command=command), output=output)
         except (NoSandbox, OSError) as error:
             raise CannotStart(str(error)) from error
-        self._all[launch.id] = _Process(launch, confined)
-        return confined.pid
 
     def terminate(self, identity: str) -> None:
         """Ask a process to end."""
@@ -73,9 +91,7 @@ class Processes:
         process = self._all.get(identity)
         if process is not None and process.exit_code is not None:
             del self._all[identity]
-            for folder in (process.launch.log.parent, process.launch.spec.sockets):
-                if folder is not None:
-                    shutil.rmtree(folder, ignore_errors=True)
+            _remove_traces(process.launch)
 
     def held(self) -> list[Held]:
         """All of them."""
@@ -118,6 +134,12 @@ class Processes:
         for process in self._all.values():
             process.confined.process.wait()
             process.confined.clean()
+
+
+def _remove_traces(launch: Launch) -> None:
+    for folder in (launch.log.parent, launch.spec.sockets):
+        if folder is not None:
+            remove(folder)
 
 
 def _shorten(log: Path) -> None:

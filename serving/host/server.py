@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from serving.host.processes import CannotStart, Processes
-from serving.host.wire import LINE_LIMIT, REPORT_NAME, SOCKET_NAME, held_to_wire, launch_from_wire
+from serving.host.spares import Spares, remove
+from serving.host.wire import LINE_LIMIT, REPORT_NAME, SOCKET_NAME, held_to_wire, kind_from_wire, launch_from_wire
 from serving.sandbox import wall_report
 
 WATCH_SECONDS = 0.1
@@ -23,7 +24,8 @@ class Host:
     def __init__(self, *, sockets: Path, root: Path) -> None:
         self._sockets = sockets
         self._root = root
-        self._processes = Processes()
+        self._spares = Spares(root=root, sockets=sockets)
+        self._processes = Processes(self._spares)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then end every process."""
@@ -45,6 +47,7 @@ class Host:
                     await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
         finally:
             server.close()
+            self._spares.end()
             self._processes.end()
             path.unlink(missing_ok=True)
 
@@ -52,12 +55,12 @@ class Host:
         """Make the folders; remove what the processes of an earlier host left, which ended with it."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-        scratch = self._root / "scratch"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+        for name in ("scratch", "spares"):
+            shutil.rmtree(self._root / name, ignore_errors=True)
+            (self._root / name).mkdir()
         for folder in self._sockets.iterdir():
             if folder.is_dir():
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -80,6 +83,8 @@ class Host:
                 self._processes.kill(identity, str(question.get("reason", "")))
             elif operation == "forget":
                 self._processes.forget(identity)
+            elif operation == "spares":
+                self._spares.hold([kind_from_wire(kind) for kind in question["kinds"]])
             elif operation == "list":
                 return {"held": [held_to_wire(held) for held in self._processes.held()]}
             else:

@@ -52,6 +52,11 @@ class Confined:
         self._tmp = tmp
 
     @property
+    def sockets_inside(self) -> str:
+        """Where the program finds the folder for its sockets."""
+        return SOCKETS_INSIDE if self._has_namespace else str(self.spec.sockets)
+
+    @property
     def pid(self) -> int:
         """The outermost process: a parent of the program, or the program."""
         return self.process.pid
@@ -101,8 +106,11 @@ def start(
     spec: SandboxSpec,
     *,
     output: IO[bytes] | int = subprocess.DEVNULL,
+    has_input: bool = False,
 ) -> Confined:
     """Start a confined process that writes both its streams to `output`. It ends with the thread that calls this.
+
+    `has_input`: it reads what is written to `process.stdin`; else there is nothing to read.
 
     Raises:
         NoSandbox: nothing can confine it here.
@@ -118,7 +126,7 @@ def start(
     try:
         process = subprocess.Popen(  # noqa: S603  (what runs is what the sandbox is for)
             confined_command(spec, wall=wall, uid=uid, tmp=tmp),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output is not subprocess.DEVNULL else output,
             env={

@@ -5,6 +5,7 @@ to be written goes into the ledger, what is to be started is prepared elsewhere.
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections import defaultdict
@@ -15,7 +16,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from registry.errors import ModelkeepError
-from serving.host.wire import Held, Launch, held_now
+from serving.host.wire import Held, Launch, SpareKind, held_now
 from serving.models import Deployment, ReplicaState
 from serving.routing.routes import ReplicaRoute
 from serving.services.replica_logs import log_path, read_tail
@@ -23,7 +24,7 @@ from serving.services.replica_records import LOG_TAIL_CHARACTERS, DeploymentChan
 from serving.services.wanted_replicas import LaunchFacts, WantedEntity, is_known_ready
 from serving.supervisor.backends import BackendAway, LaunchRefused, ReplicaBackend
 from serving.supervisor.devices import choose
-from serving.supervisor.launches import Limits, launch_of
+from serving.supervisor.launches import Limits, launch_of, spare_of
 from serving.supervisor.ledger import Ledger
 from serving.supervisor.replicas import RunningReplica, socket_folder
 from serving.supervisor.scaling import Bounds, Rules, Scale, Traffic, begin, plan
@@ -105,6 +106,8 @@ class Fleet:
         self._rules = rules
         self._now = now
         self._told: dict[UUID, tuple[str, str]] = {}
+        # By pool; None for one that a spare cannot help.
+        self._spares: dict[str, SpareKind | None] = {}
 
     # --- Taking over ------------------------------------------------------------------------------------
 
@@ -303,6 +306,7 @@ class Fleet:
                 devices=replica.devices,
                 limits=self._limits,
             )
+            self._spares[replica.pool] = spare_of(facts, entity, limits=self._limits)
             replica.pid = await self._backend.start(launch)
         except ModelkeepError as error:
             replica.fault, replica.is_final = error.message, True
@@ -378,6 +382,24 @@ class Fleet:
         for identity, held in self.held.items():
             if identity not in known:
                 await (self._backend.kill(identity, "") if held.exit_code is None else self._backend.forget(identity))
+
+    async def keep_spares(self) -> None:
+        """Have a process ready for each environment in use, once nothing else is being started. Raises BackendAway.
+
+        A new version, another replica and one that was killed are there sooner by the time that imports take.
+        """
+        self._spares = {key: kind for key, kind in self._spares.items() if key in self.pools}
+        if not self._limits.spares or any(one.state == ReplicaState.STARTING for one in self._all()):
+            return
+        unknown = next((pool for pool in self.pools.values() if pool.entities and pool.key not in self._spares), None)
+        if unknown is not None:
+            # Taken over from another supervisor.
+            self._spares[unknown.key] = None
+            with contextlib.suppress(ModelkeepError):
+                facts = await self._prepare(unknown.entity.id)
+                self._spares[unknown.key] = spare_of(facts, unknown.entity, limits=self._limits)
+        kinds = {kind.name: kind for kind in self._spares.values() if kind is not None}
+        await self._backend.hold_spares(list(kinds.values())[: self._limits.spares])
 
     def _all(self) -> list[RunningReplica]:
         return [replica for pool in self.pools.values() for replica in pool.replicas.values()]

@@ -77,6 +77,7 @@ class Supervisor:
                 load_seconds=float(settings.SERVING_LOAD_SECONDS),
                 attempts=settings.SERVING_START_ATTEMPTS,
                 network=settings.SERVING_ALLOW_NETWORK,
+                spares=settings.SERVING_SPARES,
             ),
             rules=Rules(
                 down_seconds=float(settings.SERVING_SCALE_DOWN_SECONDS),
@@ -116,7 +117,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         await self._adopt()
         book = TrafficBook(self._root / "gateways", clock=loop.time(), now=seconds_now())
-        for work in (self._keep_reading, self._keep_writing, self._keep_forgetting):
+        for work in (self._keep_reading, self._keep_writing, self._keep_spares, self._keep_forgetting):
             task = asyncio.create_task(work())
             self._tasks.add(task)
         next_traffic, minute = 0.0, minute_of(seconds_now())
@@ -234,6 +235,12 @@ class Supervisor:
             self._ledger.put_back()
             return False
         return True
+
+    async def _keep_spares(self) -> None:
+        while True:
+            await asyncio.sleep(READ_EVERY_SECONDS)
+            with contextlib.suppress(BackendAway, Error):
+                await self.fleet.keep_spares()
 
     async def _keep_forgetting(self) -> None:
         while True:

@@ -1,8 +1,9 @@
 """Where replicas run. `ReplicaBackend` is all that the supervisor knows of it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from serving.host.wire import Held, Launch
+from serving.host.wire import Held, Launch, SpareKind
 
 
 class BackendAway(Exception):
@@ -31,6 +32,9 @@ class ReplicaBackend(Protocol):
 
     async def forget(self, identity: str) -> None:
         """Drop what is known of a process that is over, with its log. Raises BackendAway."""
+
+    async def hold_spares(self, kinds: Sequence[SpareKind]) -> None:
+        """Hold one process of each of these kinds ready to become a replica, and no other. Raises BackendAway."""
 
     async def held(self) -> list[Held]:
         """Every process, those that have ended included until they are forgotten. Raises BackendAway."""

@@ -2,10 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from serving.host.wire import LINE_LIMIT, SOCKET_NAME, Held, Launch, held_from_wire, launch_to_wire
+from serving.host.wire import (
+    LINE_LIMIT,
+    SOCKET_NAME,
+    Held,
+    Launch,
+    SpareKind,
+    held_from_wire,
+    kind_to_wire,
+    launch_to_wire,
+)
 from serving.supervisor.backends import BackendAway, LaunchRefused
 
 ANSWER_SECONDS = 30.0
@@ -37,6 +47,10 @@ class LocalBackend:
     async def forget(self, identity: str) -> None:
         """See ReplicaBackend."""
         await self._ask({"op": "forget", "id": identity})
+
+    async def hold_spares(self, kinds: Sequence[SpareKind]) -> None:
+        """See ReplicaBackend."""
+        await self._ask({"op": "spares", "kinds": [kind_to_wire(kind) for kind in kinds]})
 
     async def held(self) -> list[Held]:
         """See ReplicaBackend."""

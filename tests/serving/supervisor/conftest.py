@@ -83,6 +83,7 @@ class Stage:
             "MODELKEEP_SERVING_ROOT": str(self.root),
             "MODELKEEP_SERVING_SOCKETS": str(self.sockets),
             "ARTIFACT_ROOT": str(self.root / "artifacts"),
+            "MODELKEEP_SERVING_SPARES": "0",
             **self.settings,
         }
         with (self.root / log).open("ab") as output:
