@@ -89,7 +89,8 @@ def start_postgres(folder: Path) -> tuple[Path, int]:
     return sockets, process.pid
 
 
-def _environment(folder: Path, database: str) -> dict[str, str]:
+def product_environment(folder: Path, database: str) -> dict[str, str]:
+    """What a process of the product is told to find that folder and that database."""
     return {
         "DATABASE_URL": database,
         "REDIS_URL": "unix:///nowhere",
@@ -103,14 +104,14 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
 def migrate(folder: Path, database: str) -> None:
     """Bring a database of ours up to this release."""
     command = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **_environment(folder, database)}, check=True)
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **product_environment(folder, database)}, check=True)
 
 
 def start_ours(name: str, folder: Path, database: str, *, workers: int) -> Server:
     """The web server as `manage.py up` starts it."""
     port = free_port()
     options = UpOptions(DataFolder.at(folder), "127.0.0.1", port, workers)
-    web = front(options, _environment(folder, database))[0]
+    web = front(options, product_environment(folder, database))[0]
     process = _start(
         name, list(web.command), folder, ready=_answers(port, "/.well-known/databricks-config"), env=web.env
     )
