@@ -12,6 +12,7 @@ from registry.services.model_lookup import find_model_for, find_version_for
 from registry.services.model_rows import version_aliased
 from serving.models import EntityRole, ServedEntity
 from serving.services.endpoint_configs import EntitySpec
+from serving.services.secrets import check_references
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ def version_wanted(*, actor: Actor, entity: EntitySpec) -> ModelVersion:
 
 
 def resolve_entities(*, actor: Actor, creator: Principal, entities: Sequence[EntitySpec]) -> list[ResolvedEntity]:
-    """The versions of all entities. Both the actor and the endpoint's creator need the right to load each of them:
-    otherwise a manager could read through the endpoint what is closed to them.
+    """The versions of all entities. Both the actor and the endpoint's creator need the right to load each of them,
+    and to use the secrets that they refer to: otherwise a manager could read through the endpoint what is closed to
+    them.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter, InvalidState.
     """
     resolved = [ResolvedEntity(entity, version_wanted(actor=actor, entity=entity)) for entity in entities]
+    check_references(actor=actor, variables=_variables(entities))
     if creator.pk != actor.principal.pk:
         require_creator(creator=creator, entities=entities)
     return resolved
@@ -65,6 +68,7 @@ def require_creator(*, creator: Principal, entities: Sequence[EntitySpec]) -> No
         InvalidParameter, InvalidState.
     """
     acting = load_actor(creator)
+    check_references(actor=acting, variables=_variables(entities))
     for entity in entities:
         try:
             version_wanted(actor=acting, entity=entity)
@@ -76,6 +80,11 @@ def require_creator(*, creator: Principal, entities: Sequence[EntitySpec]) -> No
                 securable=entity.model,
                 owner=getattr(refusal, "owner", ""),
             ) from refusal
+
+
+def _variables(entities: Sequence[EntitySpec]) -> dict[str, str]:
+    """The environment variables of all entities, under names that tell whose they are."""
+    return {f"{entity.name}.{name}": value for entity in entities for name, value in entity.environment_vars.items()}
 
 
 def spec_of(entity: ServedEntity, *, is_pinned: bool = False) -> EntitySpec:

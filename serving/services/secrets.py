@@ -229,6 +229,6 @@ def _readable(actor: Actor, references: list[_Reference]) -> dict[tuple[str, str
         if secret is None or not covers(held_level(levels.get(secret.scope_id, [])), SecretLevel.READ):
             raise NotFound(
                 f"Environment variable '{reference.variable}': there is no secret '{reference.scope}/{reference.key}'"
-                f" that {actor.name} may read. The endpoint's creator needs READ on its scope."
+                f" that {actor.name} may use. Ask for READ on its scope."
             )
     return found

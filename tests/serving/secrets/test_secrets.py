@@ -9,12 +9,16 @@ from django.test.utils import CaptureQueriesContext
 
 from registry.errors import AccessDenied, InvalidState, NotFound
 from registry.models import AuditEvent
+from registry.services import grants
 from registry.services.sealing import seal
 from registry.services.tokens import create_token
 from serving.models import Secret, SecretGrant, SecretScope
 from serving.services import secret_scopes, secrets
+from serving.services.endpoint_configs import parse_config
+from serving.services.endpoint_entities import resolve_entities
 from serving.services.secrets import check_references, resolve_environment_vars
 from tests.openapi.answers import complaints, operation_of
+from tests.serving.factories import make_files_version
 
 pytestmark = pytest.mark.django_db
 VALUE = "s3cr3t-päss"
@@ -163,7 +167,7 @@ def test_references_are_resolved_by_the_right_as_it_stands(people, scope):
         lambda: resolve_environment_vars(creator=reader.principal, vars=given),
         lambda: resolve_environment_vars(creator=people.owner.principal, vars={"A": "{{secrets/team/gone}}"}),
     ):
-        with pytest.raises(NotFound, match="may read"):
+        with pytest.raises(NotFound, match="may use"):
             call()
 
 
@@ -228,3 +232,27 @@ def test_other_vaults_are_refused_and_everybody_is_called_users(api, people):
     assert api.call("outsider", "put", scope="open", key="a", string_value="b").json() == {}
     assert SecretGrant.objects.get(scope__name="open").principal.name == "account users"
     assert api.call("owner", "acls/get", {"scope": "open", "principal": "users"}).json()["permission"] == "MANAGE"
+
+
+def test_a_manager_reads_no_secret_through_somebody_elses_endpoint(people, scope, serving_root):
+    """The endpoint acts as its creator, but whoever asks for a configuration needs READ as well."""
+    make_files_version(people.metastore_admin, "workspace.default.m", {})
+    for who in ("owner", "reader"):
+        grants.update_grants(
+            actor=people.metastore_admin,
+            type_="REGISTERED_MODEL",
+            full_name="workspace.default.m",
+            changes=[grants.Change(getattr(people, who).name, ("EXECUTE",))],
+        )
+    entity = {"entity_name": "workspace.default.m", "entity_version": "1", "scale_to_zero_enabled": True}
+    entity |= {"workload_size": "Small", "environment_vars": {"DB": "{{secrets/team/db}}"}}
+    entities = parse_config({"served_entities": [entity]}).entities
+    creator = people.owner.principal
+    resolve_entities(actor=people.owner, creator=creator, entities=entities)
+    with pytest.raises(NotFound, match=r"DB.*reader@example\.com may use"):
+        resolve_entities(actor=people.reader, creator=creator, entities=entities)
+    secret_scopes.put_grant(actor=people.owner, scope=scope, principal="reader@example.com", level="READ")
+    resolve_entities(actor=people.reader, creator=creator, entities=entities)
+    secret_scopes.delete_grant(actor=people.owner, scope=scope, principal="owner@example.com")
+    with pytest.raises(NotFound, match=r"owner@example\.com may use"):
+        resolve_entities(actor=people.reader, creator=creator, entities=entities)
