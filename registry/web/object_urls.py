@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.web import catalogs, copies, creation, objects, schemas, tables
+from registry.web import catalogs, copies, creation, objects, schemas, table_uploads, tables
 
 _OBJECT = "explore/edit/<str:kind>/<str:full_name>"
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("explore/data/<str:catalog>/<str:schema>", schemas.schema_page, name="schema"),
     path("explore/data/<str:catalog>/<str:schema>/<str:table>", tables.table_page, name="table"),
     path("explore/sample/<str:catalog>/<str:schema>/<str:table>", tables.table_sample, name="table-sample"),
+    path("explore/upload", table_uploads.upload_page, name="upload-table"),
+    path("explore/upload/rows", table_uploads.upload, name="upload-rows"),
     path("explore/new/catalog", creation.new_catalog, name="new-catalog"),
     path("explore/new/schema", creation.new_schema, name="new-schema"),
     path("explore/new/model", creation.new_model, name="new-model"),

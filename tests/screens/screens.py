@@ -284,6 +284,7 @@ SCREENS = [
     Screen("secrets", "/settings/secrets"),
     Screen("secret-scope", "/settings/secrets/weather"),
     Screen("secret-new", "/settings/secrets/weather", before=dialog("New secret"), whole=False),
+    Screen("upload", "/explore/upload?schema=prod.flights"),
     Screen("monitors", "/monitoring"),
     Screen("monitors-empty", "/monitoring", who="cleo"),
     Screen("quality", f"{_WATCHED}?tab=quality"),
