@@ -128,7 +128,7 @@ def _inner_paths(mask: str) -> list[str]:
     for path in paths_of(mask):
         if path in {"*", _CONFIG}:
             paths.append("*")
-        elif path.startswith(f"{_CONFIG}."):
+        elif path.startswith(f"{_CONFIG}.") and not path.endswith("."):
             paths.append(path.removeprefix(f"{_CONFIG}."))
         else:
             raise InvalidParameter(

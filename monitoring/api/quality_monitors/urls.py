@@ -15,5 +15,8 @@ urlpatterns: list[URLPattern] = [
     re_path(r"^api/modelkeep/tables/(?P<full_name>[^/]+)/monitor-choices/?$", views.Choices.as_view()),
     re_path(r"^api/modelkeep/tables/(?P<full_name>[^/]+)/monitor-preview/?$", views.Preview.as_view()),
     re_path(r"^api/modelkeep/endpoints/(?P<name>[^/]+)/monitor/?$", views.EndpointMonitor.as_view()),
-    re_path(r"^api/2\.1/quality-monitoring/tables/(?P<full_name>[^/]+)/monitor/dashboard/?$", views.Dashboard.as_view()),
+    re_path(
+        r"^api/2\.1/quality-monitoring/tables/(?P<full_name>[^/]+)/monitor/dashboard/?$",
+        views.Dashboard.as_view(),
+    ),
 ]
