@@ -45,7 +45,7 @@ class Categorical:
             chosen = np.flatnonzero(counts >= floor)
         else:
             chosen = np.arange(len(counts))
-        pairs = [(self.categories[position], int(counts[position])) for position in chosen]
+        pairs = [(self.categories[position], int(counts[position])) for position in chosen.tolist()]
         pairs.sort(key=lambda pair: (-pair[1], pair[0]))
         return pairs[:limit]
 

@@ -1,6 +1,7 @@
 """Windows on the clock: zones, summer time, weeks, months."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def test_windows_follow_each_other_and_cover_the_time_asked_for(granularity, zon
     low, high = datetime(2025, 12, 29, 13, 7), datetime(2026, 1, 3, 23, 59)
     found = calendar(granularity, low, high, zone)
     windows = found.windows()
-    assert all(one.end == other.start for one, other in zip(windows, windows[1:], strict=False))
+    assert all(one.end == other.start for one, other in pairwise(windows))
     assert windows[0].start <= microseconds(low.replace(tzinfo=UTC)) < windows[0].end
     assert windows[-1].start <= microseconds(high.replace(tzinfo=UTC)) < windows[-1].end
 
