@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import random
@@ -164,12 +165,12 @@ def ours(folder: Path, model: Path) -> Iterator[tuple[str, dict[str, Target]]]:
                 return Posts(server.port, path, bodies(rows), token)
 
             pids = [server.process.pid, *(process.pid for process in started)]
-            yield (
-                name,
-                Target(
-                    f"ours, {name}", posts, lambda pids=pids: sum(map(processes.memory, pids)), addresses[name][0]
-                ),
-            )
+            held = functools.partial(_memory, pids)
+            yield name, Target(f"ours, {name}", posts, held, addresses[name][0])
+
+
+def _memory(pids: list[int]) -> int:
+    return sum(map(processes.memory, pids))
 
 
 def peers(model: Path, mlserver: str, folder: Path) -> Iterator[Target]:
@@ -182,7 +183,7 @@ def peers(model: Path, mlserver: str, folder: Path) -> Iterator[Target]:
             yield Target(
                 f"mlflow, {workers} worker{'s' * (workers > 1)}",
                 lambda rows, port=port: Posts(port, "/invocations", bodies(rows)),
-                lambda process=process: processes.memory(process.pid),
+                functools.partial(_memory, [process.pid]),
             )
     if mlserver:
         port = free_port()
@@ -194,7 +195,7 @@ def peers(model: Path, mlserver: str, folder: Path) -> Iterator[Target]:
             yield Target(
                 "MLServer",
                 lambda rows: Posts(port, "/invocations", bodies(rows)),
-                lambda: processes.memory(process.pid),
+                functools.partial(_memory, [process.pid]),
             )
 
 

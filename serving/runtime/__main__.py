@@ -1,6 +1,6 @@
 """The process beside a model: `<python> -I <this folder> --model <folder> --socket <path> --concurrency <n> …`.
 
-With `--zygote <socket>` it forks such processes instead, with `--spare` it becomes one later: see the modules.
+With `--spare` it becomes such a process later: see there.
 """
 
 import importlib
@@ -30,8 +30,6 @@ def _as_package() -> None:
 
 if __name__ == "__main__":
     _as_package()
-    if sys.argv[1:2] == ["--zygote"]:
-        importlib.import_module(f"{_NAME}.zygote").run(sys.argv[2])
     if sys.argv[1:2] == ["--spare"]:
         sys.exit(importlib.import_module(f"{_NAME}.spare").run())
     sys.exit(importlib.import_module(f"{_NAME}.process").run(sys.argv[1:]))

@@ -13,8 +13,8 @@ import sys
 
 def run() -> int:
     """Import, wait, serve."""
+    from .preload import preload
     from .process import run as serve
-    from .zygote import preload
 
     preload()
     line = sys.stdin.readline()

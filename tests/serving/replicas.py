@@ -15,6 +15,7 @@ from pathlib import Path
 import serving.runtime
 
 RUNTIME = Path(serving.runtime.__file__).parent
+ROOT = RUNTIME.parents[1]
 MODEL_CODE = '''
 import os, sys, time
 import mlflow
@@ -103,8 +104,8 @@ class Forge:
         self.folder = Path(tempfile.mkdtemp(prefix="mkz-"))
         self.socket = str(self.folder / "z.sock")
         environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "HOME": str(self.folder)}
-        command = [sys.executable, "-I", str(RUNTIME), "--zygote", self.socket]
-        self.process = subprocess.Popen(command, env=environment)
+        command = [sys.executable, "-m", "tests.serving.forking", self.socket]
+        self.process = subprocess.Popen(command, env=environment, cwd=ROOT)
         self._started = 0
 
     def start(self, model: Path, *options: str) -> Running:

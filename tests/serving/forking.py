@@ -1,22 +1,14 @@
-"""A parent that has imported what takes long, and forks a replica in the time that its model takes to load.
+"""A parent that has imported what takes long and forks replicas, so that a test has one in a moment.
 
-`<python> -I <this folder> --zygote <socket>`; one parent for each environment. A connection starts one replica: it
-sends a line of JSON, and reads one line when the replica runs and another when it has ended. The replica ends with
-the connection, so that it never outlives who asked for it.
+`python -m tests.serving.forking <socket>`. A connection starts one replica: it sends a line of JSON, and reads one
+line when the replica runs and another when it has ended. The replica ends with the connection.
 
-    → {"argv": ["--model", …], "environment": {…}, "log": "<path>", "confine": {"module": "<path>", "spec": {…}}}
+    → {"argv": ["--model", …], "environment": {…}, "log": "<path>"}
     ← {"pid": 4711}
     ← {"pid": 4711, "exit": 0}
-
-`confine` is optional: the file is loaded in the child, before any model is, and its `confine(spec)` called. What it
-raises ends the child: a replica that cannot be confined does not run.
 """
 
-from __future__ import annotations
-
 import contextlib
-import importlib
-import importlib.util
 import json
 import os
 import selectors
@@ -25,24 +17,10 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-_PRELOADED = ("mlflow.pyfunc", "mlflow.pyfunc.scoring_server", "mlflow.pyfunc.model", "pandas", "numpy")
-_WHERE_PRESENT = {"sklearn": ("mlflow.sklearn", "sklearn.ensemble", "sklearn.pipeline"), "lightgbm": ("lightgbm",)}
 _LINE_LIMIT = 1024 * 1024
 
 
-def preload() -> None:
-    """Import what nearly every model of this environment needs."""
-    names = [*_PRELOADED]
-    for package, modules in _WHERE_PRESENT.items():
-        if importlib.util.find_spec(package) is not None:
-            names += modules
-    for name in names:
-        # What one environment lacks, its models do not need.
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-
-
-class Zygote:
+class Parent:
     """Forks replicas on request. Runs in one thread: a process that forks must have no other."""
 
     def __init__(self, address: str) -> None:
@@ -54,7 +32,7 @@ class Zygote:
     def serve(self) -> NoReturn:
         """Fork for ever."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._address)  # noqa: PTH108 — runs on the model's interpreter, cheapest form
+            os.unlink(self._address)  # noqa: PTH108
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(self._address)
         listener.listen(64)
@@ -117,9 +95,7 @@ class Zygote:
                 peer.close()
             os.environ.clear()
             os.environ.update(order["environment"])
-            if confine := order.get("confine"):
-                _confine(confine["module"], confine["spec"])
-            from .process import run
+            from serving.runtime.process import run
 
             code = run(order["argv"])
         except BaseException as error:  # noqa: BLE001 — whatever it is, this process must not go on as its parent
@@ -155,16 +131,8 @@ class Zygote:
             peer.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _confine(path: str, spec: dict[str, Any]) -> None:
-    found = importlib.util.spec_from_file_location("_modelkeep_confine", path)
-    if found is None or found.loader is None:
-        raise ImportError(f"{path} is no module")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    module.confine(spec)
+if __name__ == "__main__":
+    from serving.runtime.preload import preload
 
-
-def run(address: str) -> NoReturn:
-    """Import, then fork for ever."""
     preload()
-    Zygote(address).serve()
+    Parent(sys.argv[1]).serve()
