@@ -32,7 +32,7 @@ _actions: dict[str, list[str]] = {TABLE: [], MODEL: [], VERSION: []}
 
 
 def add_object_action(page: str, template: str) -> None:
-    """Add buttons to the head of one kind of page: a template, which decides what it offers. Call when the app loads."""
+    """Add buttons to the head of one kind of page: a template, which decides what it offers. For apps that load."""
     if template not in _actions[page]:
         _actions[page].append(template)
 

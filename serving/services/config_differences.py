@@ -73,7 +73,7 @@ def facts_of_spec(spec: EntitySpec, *, resolved: str = "") -> dict[str, str]:
     )
 
 
-def _facts(  # noqa: PLR0913  (what can be configured)
+def _facts(
     *,
     model: str,
     version: str,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from registry.models import ModelVersion
@@ -26,7 +27,7 @@ _SAMPLES: Mapping[str, Any] = {
     "binary": "AA==",
 }
 _MAX_DEPTH = 4
-_MOST, _LINE = 64, 88
+_MOST, _LINE = 4096, 88
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,14 @@ def _sample(entry: Any, depth: int = 0) -> Any:
 
 
 def _filled(shape: list[int]) -> Any:
-    if not shape:
-        return 1.0
-    size = 1 if shape[0] < 0 else min(shape[0], _ARRAY if len(shape) > 1 else shape[0], _MOST)
-    return [_filled(shape[1:]) for _ in range(size)]
+    """Ones in that shape, an open length as 1. Very large ones are left small: they are for people to look at."""
+    sizes = [1 if size < 0 else size for size in shape]
+    if prod(sizes) > _MOST:
+        sizes = [min(size, 2) for size in sizes]
+    found: Any = 1.0
+    for size in reversed(sizes):
+        found = [found] * size
+    return found
 
 
 def _written(value: Any, indent: int = 0) -> str:

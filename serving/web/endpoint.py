@@ -55,6 +55,7 @@ def endpoint_context(request: HttpRequest, watched: WatchedEndpoint) -> dict[str
         "may_query": watched.may_query,
         "may_manage": watched.may_manage,
         "host": host,
+        "openapi_url": f"/api/2.0/serving-endpoints/{watched.endpoint.name}/openapi",
         "query_url": f"{host}/serving-endpoints/{watched.endpoint.name}/invocations",
         "timeout_seconds": int(settings.SERVING_TIMEOUT_SECONDS),
     }

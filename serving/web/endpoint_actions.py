@@ -63,9 +63,7 @@ def stop(request: HttpRequest, actor: Actor, endpoint: str) -> HttpResponseBase:
         with refusals_on(form):
             stop_endpoint(actor=actor, name=found.name)
             return done(request, to=page_of(request, found.name), toast=f"{found.name} is stopped.")
-    intro = (
-        "Queries are answered with 400 from then on, and its processes end. Start makes it serve the same again."
-    )
+    intro = "Queries are answered with 400 from then on, and its processes end. Start makes it serve the same again."
     return dialog(request, title=f"Stop {found.name}", form=form, submit="Stop", danger=True, intro=intro)
 
 
@@ -150,5 +148,3 @@ def delete(request: HttpRequest, actor: Actor, endpoint: str) -> HttpResponseBas
         intro="Its URL answers 404 at once, and its configurations and events go with it. Its inference tables stay. "
         "To pause it only, stop it.",
     )
-
-

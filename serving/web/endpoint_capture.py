@@ -157,4 +157,6 @@ def labels(request: HttpRequest, actor: Actor, endpoint: str) -> HttpResponseBas
             toast = f"{len(taken)} labels were taken: they are joined to the requests within seconds."
             return done(request, to=page_of(request, endpoint), toast=toast)
     intro = "What really was, by the id of the request that each answer carries. Told again, the last one counts."
-    return dialog(request, "serving/labels.html", title=f"Labels for {endpoint}", form=form, submit="Send", intro=intro)
+    return dialog(
+        request, "serving/labels.html", title=f"Labels for {endpoint}", form=form, submit="Send", intro=intro
+    )

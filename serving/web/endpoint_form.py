@@ -59,7 +59,9 @@ class EntityForm(forms.Form):
         initial="Small",
         required=False,
     )
-    least = forms.IntegerField(label="At least", min_value=0, required=False, widget=forms.NumberInput({"step": UNITS}))
+    least = forms.IntegerField(
+        label="At least", min_value=0, required=False, widget=forms.NumberInput({"step": UNITS})
+    )
     most = forms.IntegerField(label="At most", min_value=0, required=False, widget=forms.NumberInput({"step": UNITS}))
     to_zero = forms.BooleanField(
         label="Scale to zero when nobody asks",
@@ -174,7 +176,11 @@ class RolloutForm(forms.Form):
         label="Shift the traffic in steps, and turn back by itself when it goes wrong", required=False
     )
     entity = forms.CharField(
-        label="Served entity", max_length=255, required=False, help_text="The one that is new.", widget=forms.TextInput(_CODE)
+        label="Served entity",
+        max_length=255,
+        required=False,
+        help_text="The one that is new.",
+        widget=forms.TextInput(_CODE),
     )
     steps = forms.CharField(
         required=False,
@@ -241,10 +247,7 @@ def raw_entities(data: QueryDict) -> list[dict[str, Any]]:
     total = str(data.get("entities-TOTAL_FORMS", "0"))
     count = min(int(total), MAX_ENTITIES) if total.isascii() and total.isdigit() else 0
     fields = EntityForm.base_fields
-    return [
-        {name: data.get(f"entities-{number}-{name}", "") for name in fields}
-        for number in range(count)
-    ]
+    return [{name: data.get(f"entities-{number}-{name}", "") for name in fields} for number in range(count)]
 
 
 def initial_of(entity: ServedEntity) -> dict[str, Any]:
@@ -361,7 +364,9 @@ def _page(
         "plan_url": reverse("endpoint-plan", args=[name]) if name else reverse("create-endpoint-plan"),
         **(endpoint_context(request, watched) if watched else {}),
     }
-    wrong = entities.is_bound and not entities.is_valid() or rollout is not None and rollout.is_bound and not rollout.is_valid()
+    wrong = (entities.is_bound and not entities.is_valid()) or (
+        rollout is not None and rollout.is_bound and not rollout.is_valid()
+    )
     template = "serving/_form.html" if getattr(request, "htmx", None) else "serving/form.html"
     return render(request, template, context, status=form.status if not wrong else 400)
 

@@ -60,9 +60,7 @@ def limit_in_words(limit: Mapping[str, Any]) -> str:
 
 def _events(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
     token = request.GET.get("page", "")
-    return {
-        "page": list_events(actor=actor, name=watched.endpoint.name, max_results=PAGE_SIZE, page_token=token)
-    }
+    return {"page": list_events(actor=actor, name=watched.endpoint.name, max_results=PAGE_SIZE, page_token=token)}
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,7 @@ def _configs(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Co
     return {"page": page, "rows": rows}
 
 
-
-def _logs(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
+def _logs(request: HttpRequest, _actor: Actor, watched: WatchedEndpoint) -> Context:
     """What a served entity wrote: while it was built, or since it runs."""
     shown = _config_of(request, watched)
     if shown is None:
@@ -145,17 +142,17 @@ def log_context(request: HttpRequest, entity: ServedEntity, kind: str) -> Contex
     }
 
 
-def _table(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
+def _table(_request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
     tables = list_inference_tables(actor=actor, name=watched.endpoint.name)
     return {"tables": tables, "is_on": any(one.is_enabled for one in tables)}
 
 
-def _permissions(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
+def _permissions(_request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
     found = list_permissions(actor=actor, endpoint_id=watched.endpoint.pk.hex)
     return {"permissions": found, "levels": [(name, *words) for name, words in LEVELS.items()]}
 
 
-def _settings(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
+def _settings(_request: HttpRequest, _actor: Actor, watched: WatchedEndpoint) -> Context:
     told = notifications_wire(watched.endpoint.email_notifications)
     return {
         "rate_limits": [limit_in_words(limit) for limit in _rate_limits(watched)],

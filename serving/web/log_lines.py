@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST_LINES = 2000
-_WRONG = re.compile(r"\b(error|failed|failure|exception|traceback|unsatisfiable|killed|out of memory)\b|^\s*×", re.I)
-_ADVICE = re.compile(r"\b(hint|suggestion|did you mean)\b|^\s*╰", re.I)
-_WARNING = re.compile(r"\bwarn(ing)?\b", re.I)
+_WRONG = re.compile(
+    r"\b(error|failed|failure|exception|traceback|unsatisfiable|killed|out of memory)\b|^\s*\u00d7", re.IGNORECASE
+)
+_ADVICE = re.compile(r"\b(hint|suggestion|did you mean)\b|^\s*╰", re.IGNORECASE)
+_WARNING = re.compile(r"\bwarn(ing)?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,9 @@ def grant(request: HttpRequest, actor: Actor, scope: str) -> HttpResponseBase:
     if form.is_valid():
         with refusals_on(form):
             asked = form.cleaned_data
-            made = put_grant(actor=actor, scope=scope, principal=asked["principal"].strip(), level=asked["permission"])
+            made = put_grant(
+                actor=actor, scope=scope, principal=asked["principal"].strip(), level=asked["permission"]
+            )
             undo = Undo(reverse("secret-revoke", args=[scope]), {"principal": made.principal.name})
             toast = f"{made.principal.name} has {made.level} on {scope}."
             return done(request, to=_page(request, scope), toast=toast, undo=undo)

@@ -1,4 +1,4 @@
-"""How programs ask an endpoint, in the languages that people use, with the viewer's own host and the model's example."""
+"""How programs ask an endpoint, in the languages that people use, with the viewer's own host and an example."""
 
 import json
 
@@ -26,7 +26,9 @@ def _curl(url: str, body: str) -> str:
 
 def _python(host: str, endpoint: str, body: str) -> str:
     arguments = _arguments(body)
-    split = "from databricks.sdk.service.serving import DataframeSplitInput\n" if "DataframeSplit" in arguments else ""
+    split = (
+        "from databricks.sdk.service.serving import DataframeSplitInput\n" if "DataframeSplit" in arguments else ""
+    )
     return (
         f"from databricks.sdk import WorkspaceClient\n{split}\n"
         f"# DATABRICKS_HOST={host} and DATABRICKS_TOKEN are in the environment\n"

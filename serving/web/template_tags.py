@@ -34,15 +34,15 @@ def _status(word: Word, message: str = "") -> dict[str, str]:
 
 
 @register.inclusion_tag("parts/_status.html")
-def endpoint_status(endpoint: ServingEndpoint) -> dict[str, str]:
+def standing(endpoint: ServingEndpoint) -> dict[str, str]:
     """Where an endpoint stands, as a dot and a word."""
     return _status(STANDINGS[standing_of(endpoint)])
 
 
 @register.inclusion_tag("parts/_status.html")
-def entity_status(watched: WatchedEntity, is_stopped: bool = False) -> dict[str, str]:
+def entity_status(watched: WatchedEntity, is_stopped: object = None) -> dict[str, str]:
     """The state of a served entity as a dot and a word."""
-    return _status(word_of_entity(watched, is_stopped=is_stopped), watched.entity.deployment_message)
+    return _status(word_of_entity(watched, is_stopped=bool(is_stopped)), watched.entity.deployment_message)
 
 
 @register.inclusion_tag("parts/_status.html")
@@ -58,7 +58,7 @@ def environment_status(environment: ServingEnvironment) -> dict[str, str]:
 
 
 @register.inclusion_tag("parts/_status.html")
-def environment_state(state: str, going_on: bool = False) -> dict[str, str]:
+def environment_state(state: str, going_on: object = None) -> dict[str, str]:
     """The state of what a version runs in, where there may be nothing yet."""
     if going_on and state not in {EnvironmentState.PENDING, EnvironmentState.BUILDING}:
         return _status(("warn", "Being made"))
@@ -155,7 +155,7 @@ def rate(per_second: float | None) -> str:
 def milliseconds(value: float | None) -> str:
     """A time in milliseconds as people read it."""
     if value is None:
-        return "–"
+        return "none"
     if value >= 10_000:
         return f"{value / 1000:.0f} s"
     if value >= 1000:
@@ -168,7 +168,7 @@ def model_link(full_name: str, version: str) -> SafeString:
     """A served version, with the way to its page; who may not see the model finds nothing there."""
     parts = full_name.split(".")
     if len(parts) != _LEVELS or not version.isdecimal():
-        return format_html("{} <span class=\"faint\">v{}</span>", full_name, version)
+        return format_html('{} <span class="faint">v{}</span>', full_name, version)
     url = reverse("version", args=[*parts, int(version)])
     return format_html('<a href="{}">{} <span class="faint">v{}</span></a>', url, full_name, version)
 
@@ -177,7 +177,7 @@ def model_link(full_name: str, version: str) -> SafeString:
 def capture_sql(table: InferenceTable) -> str:
     """A statement that looks into an inference table: into the unpacked one where there is one."""
     shown = table.unpacked_table or table.table
-    return f"SELECT * FROM {shown.full_name} LIMIT 100" if shown else ""
+    return f"SELECT * FROM {shown.full_name} LIMIT 100" if shown else ""  # noqa: S608  (shown, not run)
 
 
 @register.filter

@@ -114,7 +114,7 @@ def _operation(actor: Actor, found: EnvironmentView) -> Operation | None:
     return visible_operations(actor).filter(pk=found.operation_id).first()
 
 
-def _signature_tab(request: HttpRequest, actor: Actor, version: ModelVersion) -> Mapping[str, Any]:
+def _signature_tab(_request: HttpRequest, actor: Actor, version: ModelVersion) -> Mapping[str, Any]:
     may_try = _may_load(actor, version)
     example = example_of(actor=actor, version=version) if may_try else None
     return {
@@ -144,9 +144,7 @@ def environment(
 @require_POST
 @signed_in
 @told_in_a_toast
-def pack(
-    request: HttpRequest, actor: Actor, catalog: str, schema: str, model: str, version: int
-) -> HttpResponseBase:
+def pack(request: HttpRequest, actor: Actor, catalog: str, schema: str, model: str, version: int) -> HttpResponseBase:
     """Have the environment made, proved and packed now."""
     build_environment(actor=actor, name=name_of(catalog, schema, model), version=version)
     page = f"{reverse('version', args=[catalog, schema, model, version])}?tab=environment"
@@ -156,9 +154,7 @@ def pack(
 @require_http_methods(_BOTH)
 @signed_in
 @told_in_a_toast
-def edit(
-    request: HttpRequest, actor: Actor, catalog: str, schema: str, model: str, version: int
-) -> HttpResponseBase:
+def edit(request: HttpRequest, actor: Actor, catalog: str, schema: str, model: str, version: int) -> HttpResponseBase:
     """Other requirements for the same model, as a new version; its page is shown next."""
     name = name_of(catalog, schema, model)
     found = get_version(actor=actor, name=name, version=version)
@@ -211,7 +207,7 @@ def validate(
         errors = [str(error) for messages in form.errors.values() for error in messages]
         return render(request, "parts/_alert_bad.html", {"text": " ".join(errors)})
     intro = (
-        "Makes the environment, loads the model in the sandbox that endpoints use, and predicts. Nothing is deployed. "
+        "Makes the environment, loads the model in the sandbox of endpoints, and predicts. Nothing is deployed. "
         "The first time takes as long as installing its packages."
     )
     return dialog(request, title=f"Can I deploy version {version}?", form=form, submit="Try it", intro=intro)

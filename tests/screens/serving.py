@@ -29,11 +29,12 @@ from serving.services.endpoints import set_rate_limits, update_tags
 from serving.services.secret_scopes import create_scope, put_grant
 from serving.services.secrets import put_secret
 
+_NO_PACKAGE = "Line 'scikit-lern==1.7.0' names a package that does not exist. Did you mean 'scikit-learn'?"
 _BUILD_LOG = """Reading the requirements of prod.flights.delay version 6
 Resolving 4 requirements for Python 3.11.7
   mlflow==3.17.2
   scikit-lern==1.7.0
-  × No solution found when resolving dependencies:
+  \u00d7 No solution found when resolving dependencies:
   ╰─▶ Because scikit-lern was not found in the package registry, the requirements cannot be satisfied.
 Line 'scikit-lern==1.7.0' names a package that does not exist. Did you mean 'scikit-learn'?
 """
@@ -82,7 +83,7 @@ def _version(model: str, number: int) -> ModelVersion:
     return found.get(version=number, model__securable__parent__parent__key="prod")
 
 
-def _config(  # noqa: PLR0913  (what a configuration is made of)
+def _config(
     ada: Actor,
     endpoint: ServingEndpoint,
     number: int,
@@ -160,7 +161,7 @@ def _history(ada: Actor, endpoint: ServingEndpoint) -> None:
         3,
         [("delay-5", one, 5, 70), ("delay-6", one, 6, 30)],
         state=ConfigState.FAILED,
-        message="delay-6: Line 'scikit-lern==1.7.0' names a package that does not exist. Did you mean 'scikit-learn'?",
+        message=f"delay-6: {_NO_PACKAGE}",
         days=3,
     )
     _config(
@@ -183,7 +184,13 @@ def _history(ada: Actor, endpoint: ServingEndpoint) -> None:
         (6, "UPDATE_SUCCEEDED", "INFO", "Configuration 2 answers: delay-5 (100 %).", 2),
         (3, "UPDATE_FAILED", "ERROR", "delay-6: Line 'scikit-lern==1.7.0' names a package that does not exist.", 3),
         (2, "UPDATE_SUCCEEDED", "INFO", "Configuration 4 answers: Champion (90 %), Challenger (10 %).", 4),
-        (0.2, "REPLICA_RESTARTED", "WARNING", "A replica of Challenger ended (out of memory) and was started anew.", 4),
+        (
+            0.2,
+            "REPLICA_RESTARTED",
+            "WARNING",
+            "A replica of Challenger ended (out of memory) and was started anew.",
+            4,
+        ),
     ]:
         EndpointEvent.objects.create(
             endpoint=endpoint,
@@ -268,21 +275,18 @@ def _updating(ada: Actor, endpoint: ServingEndpoint) -> None:
 
 
 def _failed(ada: Actor, endpoint: ServingEndpoint) -> None:
-    _config(
-        ada, endpoint, 1, [("fare-1", "pricing.fare", 1, 100)], state=ConfigState.ACTIVE, reason="create", days=5
-    )
-    reason = "Line 'scikit-lern==1.7.0' names a package that does not exist. Did you mean 'scikit-learn'?"
+    _config(ada, endpoint, 1, [("fare-1", "pricing.fare", 1, 100)], state=ConfigState.ACTIVE, reason="create", days=5)
     config = _config(
         ada,
         endpoint,
         2,
         [("fare-2", "pricing.fare", 2, 100)],
         state=ConfigState.FAILED,
-        message=f"fare-2: {reason}",
+        message=f"fare-2: {_NO_PACKAGE}",
         deployment=Deployment.FAILED,
         days=0.1,
     )
-    config.entities.update(build_log=_BUILD_LOG, deployment_message=reason)
+    config.entities.update(build_log=_BUILD_LOG, deployment_message=_NO_PACKAGE)
     endpoint.config_update = ConfigUpdate.UPDATE_FAILED
     endpoint.save()
 

@@ -34,7 +34,9 @@ def rides(people, iris, supervisor):  # noqa: F811
         "served_entities": [served(1, name="one", environment_vars={"LEVEL": "info"}), served(2, name="two")],
         "traffic_config": split(one=90, two=10),
     }
-    create_endpoint(actor=people.owner, new=NewEndpoint(name=NAME, config=config, description="For the **booking** page"))
+    create_endpoint(
+        actor=people.owner, new=NewEndpoint(name=NAME, config=config, description="For the **booking** page")
+    )
     deploy(NAME)
     grant_level(actor=people.owner, name=NAME, who="reader@example.com", level=EndpointLevel.CAN_QUERY)
     return ServingEndpoint.objects.get(name=NAME)
@@ -244,9 +246,7 @@ def test_deleting_takes_the_name(sign_in, rides):
 
 def test_access_is_given_and_taken_with_a_way_back(sign_in, people, rides):
     browser = sign_in("owner")
-    given = browser.post(
-        f"{PAGE}/access", {"who": "outsider@example.com", "level": "CAN_VIEW"}, headers=HTMX
-    )
+    given = browser.post(f"{PAGE}/access", {"who": "outsider@example.com", "level": "CAN_VIEW"}, headers=HTMX)
     assert given.status_code == 204
     toast = json.loads(given.headers["HX-Trigger"])["toast"]
     assert toast["undo"]["url"] == f"{PAGE}/access/revoke"
@@ -273,7 +273,10 @@ def test_settings_are_changed_in_dialogs(sign_in, people, rides):
         assert shown in page
     assert "<b>x</b>" not in page
     removed = browser.post(f"{PAGE}/untag", {"key": "team"}, headers=HTMX)
-    assert json.loads(removed.headers["HX-Trigger"])["toast"]["undo"]["values"] == {"key": "team", "value": "<i>ops</i>"}
+    assert json.loads(removed.headers["HX-Trigger"])["toast"]["undo"]["values"] == {
+        "key": "team",
+        "value": "<i>ops</i>",
+    }
     for address in ("description", "tag", "limits", "notifications"):
         assert sign_in("reader").get(f"{PAGE}/{address}").status_code == 403
 
