@@ -158,8 +158,8 @@ class _Refresh:
     def _save(self, folder: str, cached: dict[Window, str]) -> None:
         state = states.State(self.meaning, self.source.version, self.plan.files, cached, folder)
         states.save(self.folder, state)
-        for left in self.folder.glob("baseline-*"):
-            if left != self.base_folder:
+        for left in [*self.folder.glob("cache-*"), *self.folder.glob("baseline-*")]:
+            if left.name not in {folder, self.base_folder.name}:
                 shutil.rmtree(left, ignore_errors=True)
 
     def _rows_read(self) -> int:

@@ -6,7 +6,6 @@ replaced at once, after the metric tables are written, so a refresh that is kill
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -82,7 +81,7 @@ def load(folder: Path) -> State:
 
 
 def save(folder: Path, state: State) -> None:
-    """Replace the state at once, then drop the caches that it does not name."""
+    """Replace the state at once."""
     text = json.dumps(
         {
             "format": _FORMAT,
@@ -100,9 +99,6 @@ def save(folder: Path, state: State) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(folder / _FILE)
-    for path in folder.glob("cache-*"):
-        if path.name != state.folder:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def meaning_of(spec: MonitorSpec, *others: str) -> str:

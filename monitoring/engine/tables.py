@@ -92,17 +92,19 @@ class Source:
         """Columns of row groups as a table, rows in the order of the units."""
         if any(unit.chosen is not None for unit in units):
             return pa.concat_tables(self._narrow(unit, columns) for unit in units)
-        return self._over(units).to_table(columns=list(columns), use_threads=False)
+        return self._over(units).to_table(columns=list(dict.fromkeys(columns)), use_threads=False)
 
     def _narrow(self, unit: Unit, columns: Sequence[str]) -> Any:
-        table = self._over([unit]).to_table(columns=list(columns), use_threads=False)
+        table = self._over([unit]).to_table(columns=list(dict.fromkeys(columns)), use_threads=False)
         return table if unit.chosen is None else table.take(unit.chosen)
 
     def batches(self, units: Sequence[Unit], columns: Sequence[str]) -> Iterator[Any]:
         """The same in small record batches."""
         if any(unit.chosen is not None for unit in units):
             return (batch for unit in units for batch in self._narrow(unit, columns).to_batches(BATCH_ROWS))
-        scanner = self._over(units).scanner(columns=list(columns), batch_size=BATCH_ROWS, use_threads=False)
+        scanner = self._over(units).scanner(
+            columns=list(dict.fromkeys(columns)), batch_size=BATCH_ROWS, use_threads=False
+        )
         return iter(scanner.to_batches())
 
     def _over(self, units: Sequence[Unit]) -> Any:
