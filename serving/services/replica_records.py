@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from serving.models import Deployment, EndpointSample, Replica, ReplicaState, ServedEntity
+from serving.models import Deployment, EndpointSample, Replica, ReplicaState, ServedEntity, ServingEndpoint
 from serving.services.endpoint_deployments import tell_entity_ready
 from serving.services.endpoint_events import tell
 
@@ -132,7 +132,12 @@ def entities_of_replicas(*, host: str) -> dict[UUID, ReplicaRecord]:
 def add_samples(samples: Mapping[SampleKey, Mapping[str, Any]]) -> None:
     """Add what happened in some minutes to their rows. Numbers and lists add up; other values replace."""
     with transaction.atomic():
+        known = set(
+            ServingEndpoint.objects.filter(pk__in={key.endpoint_id for key in samples}).values_list("pk", flat=True)
+        )
         for key, values in samples.items():
+            if key.endpoint_id not in known:
+                continue
             row, is_new = EndpointSample.objects.select_for_update().get_or_create(
                 endpoint_id=key.endpoint_id,
                 entity_name=key.entity_name,

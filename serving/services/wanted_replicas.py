@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from registry.errors import ModelkeepError
+from registry.errors import ModelkeepError, NotFound
 from registry.services.actors import load_actor
 from serving.models import ConfigUpdate, Deployment, ServedEntity, ServingEndpoint
 from serving.routing.routes import (
@@ -205,9 +205,12 @@ def find_launch_facts(entity_id: UUID) -> LaunchFacts:
     from serving.services.model_files import materialise_version
     from serving.services.secrets import resolve_environment_vars
 
-    entity = ServedEntity.objects.select_related(
+    rows = ServedEntity.objects.select_related(
         "config__endpoint__creator", "environment", "version__model__securable__parent__parent"
-    ).get(pk=entity_id)
+    )
+    entity = rows.filter(pk=entity_id).first()
+    if entity is None:
+        raise NotFound("The endpoint was deleted meanwhile.")
     creator = entity.config.endpoint.creator
     version = require_loadable(actor=load_actor(creator), entity=entity)
     variables = resolve_environment_vars(creator=creator, vars=entity.environment_vars)

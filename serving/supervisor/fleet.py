@@ -6,6 +6,7 @@ to be written goes into the ledger, what is to be started is prepared elsewhere.
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections import defaultdict
@@ -15,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from registry.errors import ModelkeepError
+from registry.errors import ModelkeepError, Unavailable
 from serving.host.wire import Held, Launch, SpareKind, held_now
 from serving.models import Deployment, ReplicaState
 from serving.routing.routes import ReplicaRoute
@@ -40,6 +41,7 @@ MOST_STARTING = max(4, 2 * (os.cpu_count() or 1))
 """Replicas that load at the same time; one that takes longer than FRESH_SECONDS holds up nobody."""
 HOST = socket.gethostname()
 
+logger = logging.getLogger(__name__)
 Prepare = Callable[[UUID], Awaitable[LaunchFacts]]
 
 
@@ -182,7 +184,7 @@ class Fleet:
             pool.was_ready = pool.was_ready or has_answered
         for key, pool in self.pools.items():
             if key not in by_pool:
-                pool.entities = []
+                pool.entities, pool.was_ready, pool.failures = [], False, 0
         ids = {entity.id for entity in wanted}
         self._told = {key: value for key, value in self._told.items() if key in ids}
 
@@ -217,6 +219,10 @@ class Fleet:
         replica.release()
         self._write(replica, reason=reason, log_tail=tail, exit_code=code, ended_at=self._now())
         if was_draining:
+            return
+        if replica.is_held and held is None:
+            # Its host ended, which is no fault of the model's.
+            pool.reason = reason
             return
         was_steady = replica.ready_since > 0 and clock - replica.ready_since >= STEADY_SECONDS
         pool.failures = 1 if was_steady else pool.failures + 1
@@ -309,13 +315,17 @@ class Fleet:
             self._spares[replica.pool] = spare_of(facts, entity, limits=self._limits)
             replica.pid = await self._backend.start(launch)
         except ModelkeepError as error:
-            replica.fault, replica.is_final = error.message, True
+            replica.fault, replica.is_final = error.message, not isinstance(error, Unavailable)
             return
         except LaunchRefused as error:
             replica.fault, replica.is_final = str(error), True
             return
         except BackendAway as error:
             replica.fault = str(error)
+            return
+        except Exception:
+            logger.exception("A replica of %s could not be prepared.", entity.name)
+            replica.fault = "It could not be prepared: the supervisor's log says why."
             return
         replica.is_held = True
         # The look at all of them that goes on meanwhile may be from before it was started.

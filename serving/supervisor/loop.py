@@ -13,7 +13,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import Error, close_old_connections
+from django.db import Error, InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from serving.routing.routes import Routes, RoutesFile, write_routes
@@ -119,19 +119,32 @@ class Supervisor:
         book = TrafficBook(self._root / "gateways", clock=loop.time(), now=seconds_now())
         for work in (self._keep_reading, self._keep_writing, self._keep_spares, self._keep_forgetting):
             task = asyncio.create_task(work())
+            task.add_done_callback(self._over)
             self._tasks.add(task)
         next_traffic, minute = 0.0, minute_of(seconds_now())
         processor: dict[str, float] = {}
         while not self._stop.is_set() and not word.is_replaced:
             clock = loop.time()
             if clock >= next_traffic:
-                book.read(seconds_now())
+                self._read_traffic(book)
                 next_traffic = clock + TRAFFIC_EVERY_SECONDS
                 if minute != (now := minute_of(seconds_now())):
                     self._write_samples(book.take_minutes(), minute, processor)
                     minute = now
             await self._step(clock, book)
             await self._pause(TICK_SECONDS)
+
+    def _read_traffic(self, book: TrafficBook) -> None:
+        try:
+            book.read(seconds_now())
+        except (OSError, ValueError):
+            logger.exception("What gateways tell cannot be read.")
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """None of the supervisor's tasks ends by itself: without one it must not go on, and is started again."""
+        if not task.cancelled():
+            logger.error("A task of the supervisor has ended.", exc_info=task.exception())
+            self.stop()
 
     async def _step(self, clock: float, book: TrafficBook) -> None:
         if self._wanted is None:
@@ -206,7 +219,12 @@ class Supervisor:
 
     async def _find_facts(self, entity_id: UUID) -> LaunchFacts:
         work = _fresh(partial(find_launch_facts, entity_id))
-        return await asyncio.get_running_loop().run_in_executor(self._preparing, work)
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._preparing, work)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("A replica waits for the database: %s", error)
+                await asyncio.sleep(READ_EVERY_SECONDS)
 
     async def _keep_reading(self) -> None:
         while True:

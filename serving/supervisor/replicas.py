@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +16,11 @@ from serving.models import ReplicaState
 
 LOOK_SECONDS = 0.05
 HEALTH_SECONDS = 5.0
+MESSAGE_CHARACTERS = 4000
 UNSEEN_SECONDS = 0.1
 """How long gateways may take to read new routes."""
+
+logger = logging.getLogger(__name__)
 
 
 def socket_folder(sockets: Path, identity: UUID) -> Path:
@@ -81,7 +85,7 @@ class RunningReplica:
         try:
             async with asyncio.timeout(HEALTH_SECONDS):
                 health = await (await self._connected()).health()
-        except (ReplicaLost, TimeoutError):
+        except (ReplicaLost, ReplicaRefused, TimeoutError):
             # Busy beyond answering, or gone: the one is no fault, and its host tells of the other.
             return
         if health.get("stuck"):
@@ -90,7 +94,7 @@ class RunningReplica:
     async def drain(self) -> None:
         """Have it finish what it has and end; called once gateways know that it takes nothing new."""
         await asyncio.sleep(UNSEEN_SECONDS)
-        with contextlib.suppress(ReplicaLost):
+        with contextlib.suppress(ReplicaLost, ReplicaRefused):
             await (await self._connected()).drain()
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -98,6 +102,12 @@ class RunningReplica:
         if self.task is not None:
             self.task.cancel()
         self.task = asyncio.create_task(work)
+        self.task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("The care for replica %s has failed.", self.id, exc_info=error)
+            self.fault = self.fault or "The supervisor could not look after it."
 
     def release(self) -> None:
         """Hang up, and end its task."""
@@ -108,8 +118,10 @@ class RunningReplica:
 
 
 def _message_of(answer: str) -> str:
+    """What a replica says of itself, as text that can be kept: a stranger's code has a say in it."""
     try:
         found = json.loads(answer)
     except ValueError:
-        return answer
-    return str(found.get("message") or answer) if isinstance(found, dict) else answer
+        found = None
+    text = str(found.get("message") or answer) if isinstance(found, dict) else answer
+    return text.replace("\x00", "")[:MESSAGE_CHARACTERS]

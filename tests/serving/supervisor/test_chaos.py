@@ -46,10 +46,12 @@ def product():
         "MODELKEEP_OPERATION_HEARTBEAT_SECONDS": "1",
         "MODELKEEP_OPERATION_SWEEP_SECONDS": "1",
     }
-    launcher.start()
-    yield launcher
-    launcher.remove()
-    shutil.rmtree(wheels, ignore_errors=True)
+    try:
+        launcher.start()
+        yield launcher
+    finally:
+        launcher.remove()
+        shutil.rmtree(wheels, ignore_errors=True)
 
 
 class Chaos:
