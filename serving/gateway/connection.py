@@ -117,6 +117,7 @@ class ReplicaConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._calls: dict[int, Call] = {}
         self._next_call = 0
+        self._unsent: list[bytes] = []
         self._reason = "The replica is not connected."
 
     @property
@@ -159,12 +160,7 @@ class ReplicaConnection(asyncio.Protocol):
         number = self._next_call
         call = Call(asyncio.get_running_loop().create_future(), on_settled)
         self._calls[number] = call
-        header = frames.encode_header(kind, number, head, len(body))
-        if len(body) <= _JOINED_BYTES:
-            self._transport.write(header + body)
-        else:
-            self._transport.write(header)
-            self._transport.write(body)
+        self._send(frames.encode_header(kind, number, head, len(body)), body)
         call.answer.add_done_callback(lambda answer: self._abandon(number) if answer.cancelled() else None)
         return call
 
@@ -265,9 +261,30 @@ class ReplicaConnection(asyncio.Protocol):
                 call.answer.set_result(_answer(frame, None))
         call.settle()
 
+    def _send(self, header: bytes, body: bytes = b"") -> None:
+        """Send with all else that is sent in this turn of the loop: one write, and the replica wakes once."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(header)
+        self._unsent.append(body)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None:
+            small: list[bytes] = []
+            for part in unsent:
+                if len(part) <= _JOINED_BYTES:
+                    small.append(part)
+                else:
+                    # Large bodies are not copied together.
+                    self._transport.write(b"".join(small))
+                    self._transport.write(part)
+                    small = []
+            self._transport.write(b"".join(small))
+
     def _abandon(self, number: int) -> None:
         if number in self._calls and self._transport is not None:
-            self._transport.write(frames.encode(frames.CANCEL, number))
+            self._send(frames.encode(frames.CANCEL, number))
 
     def _lose(self, reason: str) -> None:
         if self._transport is None:

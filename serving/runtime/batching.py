@@ -54,7 +54,7 @@ class Batcher:
         self,
         scorer: Scorer,
         jobs: queue.SimpleQueue[Job | None],
-        finish: Callable[[Job, Answered | None], None],
+        finish: Callable[[list[tuple[Job, Answered | None]]], None],
         begin: Callable[[Job], None],
     ) -> None:
         self.singles: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -92,7 +92,7 @@ class Batcher:
                 self.singles.put(None)
                 return batch
             if job.is_abandoned:
-                self._finish(job, None)
+                self._finish([(job, None)])
                 continue
             found = self._rows(job)
             if found is None:
@@ -131,16 +131,15 @@ class Batcher:
             self._limit.learn(rows=len(rows), seconds=time.monotonic() - started)
             if values is None:
                 return False
-            answers = []
+            answers: list[tuple[Job, Answered | None]] = []
             start = 0
-            for _, own in batch:
-                answers.append(self._scorer.encode(values[start : start + len(own)]))
+            for job, own in batch:
+                answers.append((job, (200, JSON, self._scorer.encode(values[start : start + len(own)]))))
                 start += len(own)
         except BaseException:  # noqa: BLE001 — by itself each of them gets the answer that is its own
             if len(batch) > 1:
                 traceback.print_exc()
             return False
         self.batches += 1
-        for (job, _), answer in zip(batch, answers):  # noqa: B905 — `strict` is newer than the oldest interpreter
-            self._finish(job, (200, JSON, answer))
+        self._finish(answers)
         return True

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import frames
 from .frames import Frame, FrameDecoder, FrameError
+from .scoring import JSON
 
 if TYPE_CHECKING:
     from .batching import Batcher
-    from .scoring import Scorer
+    from .scoring import Answered, Scorer
 
 _RECEIVED_BYTES = 256 * 1024
 _JOINED_BYTES = 128 * 1024
@@ -36,13 +37,13 @@ class Connection:
         self._lock = threading.Lock()
         self.is_open = True
 
-    def send(self, data: bytes, body: bytes = b"") -> None:
-        """Send frames; a caller that is gone is not an error."""
+    def send(self, parts: list[bytes]) -> None:
+        """Send whole frames in parts; a caller that is gone is not an error."""
+        whole = [b"".join(parts)] if sum(map(len, parts)) <= _JOINED_BYTES else parts
         with self._lock:
             try:
-                self.peer.sendall(data)
-                if body:
-                    self.peer.sendall(body)
+                for part in whole:
+                    self.peer.sendall(part)
             except OSError:
                 self.is_open = False
 
@@ -119,7 +120,7 @@ class Server:
         if self._batch and scorer.can_batch:
             from .batching import Batcher
 
-            batcher = self._batcher = Batcher(scorer, self._jobs, self._finish, self._begin)
+            batcher = self._batcher = Batcher(scorer, self._jobs, self._finish_all, self._begin)
             workers = [*workers, batcher.work]
             self._singles = batcher.singles
         for number, work in enumerate(workers):
@@ -128,7 +129,7 @@ class Server:
         with self._lock:
             drainers = list(self._drainers)
         for connection, call in drainers:
-            connection.send(frames.encode(frames.ANSWER, call, status=200))
+            connection.send([frames.encode(frames.ANSWER, call, status=200)])
         with contextlib.suppress(OSError):
             os.unlink(self._address)  # noqa: PTH108
 
@@ -197,7 +198,7 @@ class Server:
                     self._taken[id(connection), frame.call] = job
             if refused:
                 head = json.dumps({"reason": "draining"}).encode()
-                connection.send(frames.encode(frames.REFUSED, frame.call, head))
+                connection.send([frames.encode(frames.REFUSED, frame.call, head)])
             else:
                 self._jobs.put(job)
         elif frame.kind == frames.CANCEL:
@@ -207,7 +208,7 @@ class Server:
                     found.canceled = True
         elif frame.kind == frames.HEALTH:
             body = json.dumps(self.health()).encode()
-            connection.send(frames.encode(frames.ANSWER, frame.call, body=body, status=200))
+            connection.send([frames.encode(frames.ANSWER, frame.call, body=body, status=200)])
         elif frame.kind == frames.DRAIN:
             with self._lock:
                 self._drainers.append((connection, frame.call))
@@ -254,41 +255,50 @@ class Server:
         if not job.answered:
             job.answered = True
             head = b'{"type":"text/event-stream"}'
-            job.connection.send(frames.encode(frames.START, job.call, head, status=200))
-        job.connection.send(frames.encode(frames.CHUNK, job.call, body=chunk))
+            job.connection.send([frames.encode(frames.START, job.call, head, status=200)])
+        job.connection.send([frames.encode(frames.CHUNK, job.call, body=chunk)])
         return not job.is_abandoned
 
-    def _finish(self, job: Job, answer: tuple[int, str, bytes] | None) -> None:
-        """Send the answer, or the end of a stream, and forget the job. None: it was canceled before it started."""
-        now = time.monotonic()
-        status, content_type, body = answer or (499, "text/plain", b"")
-        model_us = int((now - job.started) * 1e6) if job.started else 0
-        queue_us = int(((job.started or now) - job.received) * 1e6)
+    def _finish(self, job: Job, answer: Answered | None) -> None:
+        """Send an answer, or the end of a stream, and forget the job. None: it was canceled before it started."""
+        self._finish_all([(job, answer)])
+
+    def _finish_all(self, answered: list[tuple[Job, Answered | None]]) -> None:
+        """The same for many at once: each caller's socket is written to once."""
+        parts: dict[Connection, list[bytes]] = {}
+        for job, answer in answered:
+            parts.setdefault(job.connection, []).extend(_frames_of(job, answer))
         with self._lock:
-            job.done = True
-            self._served += 1
-            self._failed += status != 200
-        if job.answered:
-            data = frames.encode(frames.END, job.call, status=status, model_us=model_us, queue_us=queue_us)
-            job.connection.send(data)
-        else:
-            head = b"" if content_type == "application/json" else json.dumps({"type": content_type}).encode()
-            try:
-                header = frames.encode_header(
-                    frames.ANSWER, job.call, head, len(body), status=status, model_us=model_us, queue_us=queue_us
-                )
-            except FrameError as error:
-                body = json.dumps(
-                    {"error_code": "BAD_REQUEST", "message": f"The answer is too long: {error}"}
-                ).encode()
-                header = frames.encode_header(frames.ANSWER, job.call, b"", len(body), status=400)
-            if len(body) <= _JOINED_BYTES:
-                job.connection.send(header + body)
-            else:
-                job.connection.send(header, body)
+            for job, answer in answered:
+                job.done = True
+                self._served += 1
+                self._failed += answer is None or answer[0] != 200
+        for connection, frames_of_it in parts.items():
+            connection.send(frames_of_it)
         # Only now: who drains must find every answer sent.
         with self._lock:
-            self._taken.pop((id(job.connection), job.call), None)
+            for job, _ in answered:
+                self._taken.pop((id(job.connection), job.call), None)
             is_drained = self._draining and not self._taken
         if is_drained:
             self._drained.set()
+
+
+def _frames_of(job: Job, answer: Answered | None) -> list[bytes]:
+    """What is sent for a job at its end: header and body, not copied together where they are large."""
+    now = time.monotonic()
+    status, content_type, body = answer or (499, "text/plain", b"")
+    model_us = int((now - job.started) * 1e6) if job.started else 0
+    queue_us = int(((job.started or now) - job.received) * 1e6)
+    if job.answered:
+        return [frames.encode(frames.END, job.call, status=status, model_us=model_us, queue_us=queue_us)]
+    head = b"" if content_type == JSON else json.dumps({"type": content_type}).encode()
+    try:
+        header = frames.encode_header(
+            frames.ANSWER, job.call, head, len(body), status=status, model_us=model_us, queue_us=queue_us
+        )
+    except FrameError as error:
+        message = {"error_code": "BAD_REQUEST", "message": f"The answer is too long: {error}"}
+        body = json.dumps(message).encode()
+        header = frames.encode_header(frames.ANSWER, job.call, b"", len(body), status=400)
+    return [header, body]
