@@ -21,6 +21,7 @@ BACKLOG = 2048
 CONNECTIONS = 1024
 # For the workers with their pools, MLflow's pool, and people; the web server's threads come on top, one each.
 OTHER_DATABASE_CONNECTIONS = 100
+VERDICT_THREADS = 4
 
 
 def stores(options: UpOptions, environment: Mapping[str, str], account: Account | None) -> list[Service]:
@@ -58,7 +59,8 @@ def background(options: UpOptions, environment: Mapping[str, str]) -> list[Servi
 
 def _postgres(options: UpOptions, account: Account | None) -> Service:
     folder = options.folder
-    threads = options.workers * int(os.environ.get("MODELKEEP_WEB_THREADS", "32"))
+    # Each web process answers requests in these, and in a few more whether somebody may query an endpoint.
+    threads = options.workers * (int(os.environ.get("MODELKEEP_WEB_THREADS", "32")) + VERDICT_THREADS)
     settings = (f"max_connections={OTHER_DATABASE_CONNECTIONS + threads}", "jit=off")
     return Service(
         name="postgres",
