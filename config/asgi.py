@@ -31,7 +31,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 THREADS = int(os.environ.get("MODELKEEP_WEB_THREADS", "32"))
 _executor = ThreadPoolExecutor(thread_name_prefix="django", max_workers=THREADS)
 _SEND_QUEUE = 10
-_VERDICT_THREADS = 4
+_VERDICT_THREADS = 4  # As config.stack.services counts them.
 gateway = Gateway(
     GatewaySettings(
         root=Path(settings.SERVING_ROOT),
