@@ -103,6 +103,7 @@ ASK_FOR_ADMINS = {
     "registry/web/palette.py": "which commands are shown",
     "registry/web/groups.py": "which of two pages is shown; the services ask again",
     "registry/web/settings_sections.py": "which sections are shown",
+    "monitoring/services/alerts.py": "everybody's alerts: the scope of a list; alerts have owners of their own",
     "registry/admin/site.py": "the console's door",
     "serving/services/endpoint_access.py": "endpoints have levels of their own",
     "registry/web/context.py": "which tabs are shown",
