@@ -55,10 +55,10 @@ def not_ready(message: str) -> Refusal:
     return refusal(400, "BAD_REQUEST", message)
 
 
-def too_large(limit: int) -> Refusal:
-    """The body, unpacked, is longer than allowed."""
+def too_large(limit: int, *, keep: bool = True) -> Refusal:
+    """The body, unpacked, is longer than allowed. Without `keep` the rest of it was not read: the connection ends."""
     message = f"The request is larger than the limit of {limit} bytes. Send fewer rows at a time."
-    return refusal(413, "INVALID_PARAMETER_VALUE", message)
+    return refusal(413, "INVALID_PARAMETER_VALUE", message, () if keep else ((b"connection", b"close"),))
 
 
 def unreadable(message: str) -> Refusal:

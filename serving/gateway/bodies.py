@@ -6,6 +6,7 @@ from serving.gateway import answers
 from serving.gateway.answers import Receive
 
 _GZIP_WINDOW = 31
+_DISCARDED_BYTES = 64 * 1024**2
 
 
 class Disconnected(Exception):
@@ -21,8 +22,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int
     """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
-        await _discard(receive, int(declared))
-        raise answers.too_large(limit)
+        raise answers.too_large(limit, keep=await _discard(receive))
     parts, size, more = [], 0, True
     while more:
         message = await receive()
@@ -32,7 +32,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int
         more = message.get("more_body", False)
         size += len(part)
         if size > limit:
-            raise answers.too_large(limit)
+            raise answers.too_large(limit, keep=not more or await _discard(receive))
         parts.append(part)
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     encoding = headers.get(b"content-encoding", b"").strip().lower()
@@ -44,14 +44,18 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int
     raise answers.unreadable(f"The Content-Encoding '{name}' is not supported: send gzip, or none.")
 
 
-async def _discard(receive: Receive, declared: int) -> None:
-    """Read on for a while: a client that is still sending would see a broken connection instead of the answer."""
-    left = min(declared, 64 * 1024**2)
+async def _discard(receive: Receive) -> bool:
+    """Read on for a while: a client that is still sending would see a broken connection instead of the answer.
+
+    Whether it was all: else the connection cannot be used again.
+    """
+    left = _DISCARDED_BYTES
     while left > 0:
         message = await receive()
         left -= len(message.get("body", b""))
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return
+            return True
+    return False
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
