@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from monitoring.models import Alert, AlertEvaluation, AlertIncident, EvaluationTrigger
+from monitoring.models import Alert, AlertEvaluation, AlertIncident, EvaluationTrigger, Monitor
 from monitoring.services.alert_notices import Occasion, tell
 from monitoring.services.alert_rules import FAILED, RESOLVED, Standing, Step, step
 from monitoring.services.alert_settings import rule_of, settings_of
@@ -80,12 +80,11 @@ def look_at(alert: Alert, *, now: datetime) -> Look:
     )
 
 
-def _monitor(alert: Alert) -> Any:
-    return (
-        monitors_with_everything(type(alert.monitor).objects.filter(pk=alert.monitor_id)).first()
-        if alert.monitor
-        else None
-    )
+def _monitor(alert: Alert) -> Monitor | None:
+    """The monitor with its metric tables."""
+    if alert.monitor is None:
+        return None
+    return monitors_with_everything(Monitor.objects.filter(pk=alert.monitor.pk)).first()
 
 
 def record_look(

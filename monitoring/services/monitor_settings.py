@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from monitoring.engine.spec import GRANULARITIES, CustomMetric, MonitorSpec
+from monitoring.engine.spec import GRANULARITIES, CustomMetric, Kind, MonitorSpec
+from monitoring.engine.spec import ProblemType as Problem
 from monitoring.models import Monitor, MonitorKind, ProblemType
 from monitoring.services.quartz import Schedule
 from registry.errors import InvalidParameter
@@ -229,11 +231,12 @@ def put_settings(monitor: Monitor, given: MonitorSettings) -> None:
 def spec_of(given: MonitorSettings) -> MonitorSpec:
     """What the engine is asked to measure."""
     return MonitorSpec(
-        kind=MonitorKind(given.kind).value,
+        kind=cast("Kind", given.kind),
+        lookback_days=django_settings.MONITOR_LOOKBACK_DAYS,
         timestamp_column=given.timestamp_column or None,
         granularities=given.granularities,
         slicing_expressions=given.slicing_expressions,
-        problem_type=ProblemType(given.problem_type).value if given.problem_type else None,
+        problem_type=cast("Problem", given.problem_type) if given.problem_type else None,
         prediction_column=given.prediction_column or None,
         label_column=given.label_column or None,
         prediction_proba_column=given.prediction_proba_column or None,

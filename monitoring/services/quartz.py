@@ -47,7 +47,7 @@ class Schedule:
         try:
             steps = croniter(cron, wall, second_at_beginning=True)
             for _ in range(_LOCAL_STEPS):
-                found = steps.get_next(datetime)
+                found: datetime = steps.get_next(datetime)
                 # Of every hour: the hours go on, whatever the clock on the wall is put to.
                 if every_hour and offset is not None:
                     return (found - offset).replace(tzinfo=UTC)

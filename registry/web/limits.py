@@ -92,6 +92,12 @@ LIMITS: dict[str, list[Limit]] = {
         Limit("MODELKEEP_WEBHOOK_MAX_RETRY_SECONDS", "The longest pause", SECONDS),
         Limit("MODELKEEP_WEBHOOK_LOG_DAYS", "The log is kept for", DAYS),
     ],
+    "Monitoring": [
+        Limit("MODELKEEP_MAX_UPLOAD_BYTES", "A file that becomes rows of a table", BYTES),
+        Limit("MODELKEEP_MAX_ALERTS_PER_OWNER", "Alerts of one owner"),
+        Limit("MODELKEEP_ALERT_SQL_SECONDS", "The query of an alert may run for", SECONDS),
+        Limit("MODELKEEP_ALERT_LOG_DAYS", "What an alert found is kept for", DAYS, zero="for ever"),
+    ],
     "Operations": [
         Limit("MODELKEEP_OPERATION_MAX_ATTEMPTS", "Attempts of an operation whose worker was lost"),
         Limit("MODELKEEP_OPERATION_LEASE_SECONDS", "A worker is lost when it is silent for", SECONDS),
