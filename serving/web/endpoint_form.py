@@ -20,7 +20,8 @@ from registry.services.registered_models import browse_model
 from registry.web.dialogs import Form, posted, refusals_on
 from registry.web.pickers import PickerInput
 from registry.web.session import signed_in
-from serving.models import EntityRole, ServedEntity
+from serving.models import EndpointLevel, EntityRole, ServedEntity
+from serving.services.endpoint_access import require_endpoint
 from serving.services.endpoint_configs import MAX_ENTITIES, SIZES, UNITS, WORKLOAD_TYPES, default_entity_name
 from serving.services.endpoint_plans import EndpointPlan, plan_endpoint
 from serving.services.endpoint_updates import update_config
@@ -375,6 +376,8 @@ def _page(
 @signed_in
 def plan(request: HttpRequest, actor: Actor, endpoint: str = "") -> HttpResponseBase:
     """What it would take, while it is being filled in."""
+    if endpoint:
+        require_endpoint(actor=actor, name=endpoint, level=EndpointLevel.CAN_MANAGE)
     return render(request, "serving/_plan.html", {"plan": _plan(request, actor, endpoint)})
 
 

@@ -68,6 +68,7 @@ WRITING = ("POST", "PUT", "PATCH", "DELETE")
 TAKEN_FROM_EVERYBODY = {
     "POST /bell/seen": "that one has seen how one's own operations ended",
     "POST /explore/preview": "the text that was sent, as it will look",
+    "POST /serving/create/endpoint-plan": "what creating an endpoint would take, of models that one may see",
     "POST /api/2.0/token/create": "a token for oneself",
     "POST ui-telemetry": "a constant, for clients that would report to others",
 }
