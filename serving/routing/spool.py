@@ -34,6 +34,7 @@ _HEAD = struct.Struct(">III")
 _OPEN, _CLOSED, _NEW = ".open", ".rows", ".new"
 _TICK_SECONDS = 0.2
 _MEASURE_SECONDS = 1.0
+_LEFT_SECONDS = 3600.0
 
 
 def captured_row(
@@ -268,7 +269,16 @@ def closed_segments(folder: Path) -> list[Path]:
     """The segments that nobody writes any more, oldest first; those whose writer is gone are closed on the way."""
     for path in folder.glob(f"*{_OPEN}"):
         _close_if_abandoned(path)
+    for path in folder.glob(f"*{_NEW}"):
+        _remove_if_old(path)
     return sorted(folder.glob(f"*{_CLOSED}"))
+
+
+def _remove_if_old(path: Path) -> None:
+    """Take away a file whose writer ended before it had anything in it."""
+    with contextlib.suppress(OSError):
+        if time.time() - path.stat().st_mtime > _LEFT_SECONDS:
+            path.unlink()
 
 
 def _close_if_abandoned(path: Path) -> None:

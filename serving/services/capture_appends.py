@@ -22,7 +22,7 @@ from registry.privileges import SecurableType
 from registry.services.securables import find_securable
 from serving.models import EndpointEvent, InferenceTable, ServedEntity
 from serving.routing.stats import read_stats
-from serving.services.capture_labels import merge_labels, newest_labels
+from serving.services.capture_labels import BY_CLIENT, BY_REQUEST, merge_labels, newest_labels
 from serving.services.delta_tables import Column, catalog_columns, storable
 from serving.services.delta_writes import open_table, typed_rows, write_rows
 from serving.services.endpoint_events import tell
@@ -137,6 +137,11 @@ def _application(spool: str) -> str:
 def _append_batch(table: InferenceTable, batch: Batch, application: str) -> int:
     rows = list(batch.rows())
     payload = open_table(table.table)
+    if payload is None and (table.endpoint is None or not table.is_enabled):
+        # Nobody can turn it on again: what waits has nowhere to go.
+        table.dropped_rows += len(rows)
+        table.save(update_fields=["dropped_rows"])
+        return len(rows)
     if payload is None:
         raise InvalidState(
             f"The payload table of '{table.endpoint_name}' was deleted: its rows wait in the spool until the "
@@ -216,11 +221,17 @@ def _add_labels(table: InferenceTable, rows: Sequence[Mapping[str, Any]], record
     if source is None:
         return
     first = min(received_at(row) for row in rows) - _CLOCKS_APART
-    labels = newest_labels(source, since=first, request_ids={row["request_id"] for row in rows})
+    labels = newest_labels(
+        source,
+        since=first,
+        request_ids={row["request_id"] for row in rows},
+        client_ids={one[BY_CLIENT] for one in records if one[BY_CLIENT]},
+    )
     for one in records:
-        label = labels.get((one["databricks_request_id"], one["row_index"]))
-        if label is not None:
-            one[LABEL] = label
+        for kind in (BY_CLIENT, BY_REQUEST):
+            label = labels.get((kind, one[kind] or "", one["row_index"]))
+            if label is not None:
+                one[LABEL] = label
 
 
 def _widened(table: InferenceTable, unpacked: "DeltaTable", unpackings: Iterable[Unpacking]) -> "DeltaTable":

@@ -13,13 +13,18 @@ from serving.services.unpacking import LABEL, fitted
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-Key = tuple[str, int]
+BY_REQUEST, BY_CLIENT = "databricks_request_id", "client_request_id"
+Key = tuple[str, str, int]
+"""By which of the two ids, the id, and the row of the request."""
 
 
 def label_columns(type_: str) -> tuple[Column, ...]:
     """The columns of a table of labels of that type."""
     return (
-        Column("databricks_request_id", "string", "Id of the request, as in the unpacked table."),
+        Column(
+            BY_REQUEST, "string", "Id of the request, as in the unpacked table; null where its caller's was given."
+        ),
+        Column(BY_CLIENT, "string", "The id that the caller gave the request."),
         Column("row_index", "integer", "Which row of the request, from 0."),
         Column(LABEL, type_, "What really was."),
         Column("labeled_at", "timestamp", "When it was told."),
@@ -34,19 +39,24 @@ def merge_labels(table: InferenceTable, batch: Batch, *, application: str) -> No
         return
     type_ = _label_type(labels)
     rows = [row for upload in batch.rows() for row in _rows(upload, type_)]
-    mark = (application, batch.number)
     if (labels.transaction_version(application) or 0) < batch.number:
-        write_rows(labels, rows, mark)
-    if unpacked is None or not rows or (unpacked.transaction_version(application) or 0) >= batch.number:
+        write_rows(labels, rows, (application, batch.number))
+    newest = newest_of(rows)
+    if unpacked is None:
         return
-    _merge(unpacked, newest_of(rows), mark)
+    for kind in (BY_REQUEST, BY_CLIENT):
+        mark = (f"{application}/{kind}", batch.number)
+        told = {key: value for key, value in newest.items() if key[0] == kind}
+        if told and (unpacked.transaction_version(mark[0]) or 0) < batch.number:
+            _merge(unpacked, kind, told, mark)
 
 
 def _rows(upload: Mapping[str, Any], type_: str) -> Iterator[dict[str, Any]]:
     moment = datetime.fromtimestamp(upload["labeled_at"], UTC)
-    for request_id, place, label in upload["labels"]:
+    for request_id, client_request_id, place, label in upload["labels"]:
         yield {
-            "databricks_request_id": request_id,
+            BY_REQUEST: request_id or None,
+            BY_CLIENT: client_request_id or None,
             "row_index": place,
             LABEL: fitted(label, type_),
             "labeled_at": moment,
@@ -63,32 +73,44 @@ def _label_type(labels: "DeltaTable") -> str:
 def newest_of(rows: Collection[Mapping[str, Any]]) -> dict[Key, Any]:
     """The label that was told last of each row."""
     ordered = sorted(rows, key=lambda row: row["labeled_at"])
-    return {(row["databricks_request_id"], row["row_index"]): row[LABEL] for row in ordered}
+    return {_key(row): row[LABEL] for row in ordered}
 
 
-def newest_labels(labels: "DeltaTable", *, since: datetime, request_ids: Collection[str]) -> dict[Key, Any]:
+def _key(row: Mapping[str, Any]) -> Key:
+    kind = BY_REQUEST if row[BY_REQUEST] else BY_CLIENT
+    return kind, row[kind], row["row_index"]
+
+
+def newest_labels(
+    labels: "DeltaTable", *, since: datetime, request_ids: Collection[str], client_ids: Collection[str]
+) -> dict[Key, Any]:
     """The labels of these requests that were told since then. Reads only files that hold such labels."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    condition = (pc.field("labeled_at") >= since) & pc.field("databricks_request_id").isin(list(request_ids))
+    def among(name: str, ids: Collection[str]) -> pc.Expression:
+        return pc.field(name).isin(pa.array(list(ids), pa.string()))
+
+    wanted = among(BY_REQUEST, request_ids) | among(BY_CLIENT, client_ids)
+    condition = (pc.field("labeled_at") >= since) & wanted
     return newest_of(labels.to_pyarrow_dataset().to_table(filter=condition).to_pylist())
 
 
-def _merge(unpacked: "DeltaTable", labels: Mapping[Key, Any], mark: tuple[str, int]) -> None:
+def _merge(unpacked: "DeltaTable", kind: str, labels: Mapping[Key, Any], mark: tuple[str, int]) -> None:
     import pyarrow as pa
     from deltalake import CommitProperties, Transaction
 
     schema = pa.schema(unpacked.schema().to_arrow())
     source = pa.table(
         {
-            "request": pa.array([key[0] for key in labels], pa.string()),
-            "place": pa.array([key[1] for key in labels], pa.int32()),
+            "request": pa.array([key[1] for key in labels], pa.string()),
+            "place": pa.array([key[2] for key in labels], pa.int32()),
             "told": pa.array(list(labels.values()), schema.field(LABEL).type),
         }
     )
     unpacked.merge(
         source,
-        "t.databricks_request_id = s.request AND t.row_index = s.place",
+        f"t.{kind} = s.request AND t.row_index = s.place",
         source_alias="s",
         target_alias="t",
         commit_properties=CommitProperties(app_transactions=[Transaction(*mark)]),

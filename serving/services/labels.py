@@ -28,6 +28,8 @@ from serving.services.unpacking import LABEL, fitted
 MOST_LABELS = 200_000
 _MOST_PLACE = 2**31
 _IDS = ("databricks_request_id", "request_id")
+_CLIENT_ID = "client_request_id"
+_MOST_ID = 1000
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Label:
     request_id: str
     row_index: int
     value: Any
+    client_request_id: str = ""
+    """Instead of `request_id`, which is empty then: the id that the caller gave the request."""
 
 
 @audited
@@ -61,9 +65,10 @@ def upload_labels(*, actor: Actor, name: str, labels: list[Label], form: str = "
     type_ = _label_type(unpacked)
     for place, label in enumerate(labels):
         if fitted(label.value, type_) is None:
+            request = label.request_id or label.client_request_id
             raise InvalidParameter(
-                f"Label {place} (request '{label.request_id}') is {str(label.value)[:80]!r}: predictions of this "
-                f"endpoint are {type_}, and so are labels.",
+                f"Label {place} (request '{request}') is {str(label.value)[:80]!r}: predictions of this endpoint are "
+                f"{type_}, and so are labels.",
                 field="labels",
             )
     if table.label_table is None:
@@ -114,7 +119,7 @@ def _spool(table: InferenceTable, actor: Actor, labels: list[Label]) -> None:
     """Written down as one row, so that an upload is taken as a whole."""
     writer = SpoolWriter(spool_root() / str(table.pk) / LABELS_FOLDER)
     upload = {
-        "labels": [[label.request_id, label.row_index, label.value] for label in labels],
+        "labels": [[one.request_id, one.client_request_id, one.row_index, one.value] for one in labels],
         "labeled_at": timezone.now().timestamp(),
         "labeled_by": actor.name,
     }
@@ -130,6 +135,7 @@ def _spool(table: InferenceTable, actor: Actor, labels: list[Label]) -> None:
 def read_labels(body: bytes, content_type: str) -> list[Label]:
     """Labels as they are sent: JSON `{"labels": [{"request_id", "row_index", "label"}]}`, or CSV or Parquet with
     those columns. `row_index` is 0 where it is not given; `labels` of an entry are those of one request's rows.
+    `client_request_id` may be given instead of `request_id`.
 
     Raises:
         InvalidParameter: none of these, or too many; says which entry.
@@ -177,7 +183,7 @@ def _parquet(body: bytes) -> list[object]:
         file = pq.ParquetFile(io.BytesIO(body))
         if file.metadata.num_rows > MOST_LABELS:
             raise InvalidParameter(f"Send at most {MOST_LABELS} labels at a time.", field="labels")
-        wanted = [name for name in file.schema_arrow.names if name in {*_IDS, "row_index", LABEL}]
+        wanted = [name for name in file.schema_arrow.names if name in {*_IDS, _CLIENT_ID, "row_index", LABEL}]
         return list(file.read(columns=wanted).to_pylist())
     except (pa.ArrowException, OSError) as error:
         raise InvalidParameter("The file of labels is no Parquet file that can be read.", field="labels") from error
@@ -186,13 +192,20 @@ def _parquet(body: bytes) -> list[object]:
 def _labels(entry: object, place: int) -> list[Label]:
     if not isinstance(entry, Mapping):
         raise InvalidParameter(f"Entry {place} of 'labels' must be an object.", field="labels")
-    request_id = next((entry[name] for name in _IDS if entry.get(name)), None)
-    if not isinstance(request_id, str) or len(request_id) > 255:
-        raise InvalidParameter(f"Entry {place} of 'labels' needs a 'request_id'.", field="labels")
+    request_id = next((entry[name] for name in _IDS if entry.get(name)), "")
+    client_id = "" if request_id else entry.get(_CLIENT_ID) or ""
+    given = request_id or client_id
+    if not isinstance(given, str) or not 0 < len(given) <= _MOST_ID:
+        raise InvalidParameter(
+            f"Entry {place} of 'labels' needs a 'request_id', or the 'client_request_id' that the request was sent "
+            "with.",
+            field="labels",
+        )
     several = entry.get("labels")
     if isinstance(several, list):
-        return [Label(request_id, row, _value(value, place)) for row, value in enumerate(several)]
-    return [Label(request_id, _row_index(entry.get("row_index"), place), _value(entry.get(LABEL), place))]
+        return [Label(request_id, row, _value(value, place), client_id) for row, value in enumerate(several)]
+    row = _row_index(entry.get("row_index"), place)
+    return [Label(request_id, row, _value(entry.get(LABEL), place), client_id)]
 
 
 def _value(value: Any, place: int) -> Any:

@@ -24,7 +24,8 @@ _TABLE = Named(
     ),
 )
 _LABEL = fields(
-    {"request_id": noted(TEXT, "Of the answer's headers.")},
+    request_id=noted(TEXT, "Of the answer's headers."),
+    client_request_id=noted(TEXT, "Instead of request_id: what the request was sent with."),
     row_index=noted(WHOLE, "Which row of the request, from 0."),
     label=noted({}, "What really was, of the prediction's type."),
     labels=noted(listed({}), "Instead of label: of each row of the request."),

@@ -93,6 +93,6 @@ class Labels(APIView):
         body = request.data if isinstance(request.data, bytes) else b""
         found = labels.read_labels(body, request.content_type or "")
         for label in found:
-            check_text(label.request_id)
+            check_text([label.request_id, label.client_request_id])
         table = labels.upload_labels(actor=actor_of(request), name=endpoint, labels=found, form=form)
         return object_response({"labels": len(found), "table": _name(table.label_table)})

@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 
 from registry.models import LineageEdge, Table
 from registry.services.table_data import folder_of
+from registry.services.tables import delete_table
 from serving.models import EndpointEvent
 from serving.routing.stats import GatewayStats, write_stats
 from serving.services import capture_appends, delta_writes
@@ -211,6 +212,16 @@ def test_a_table_that_is_gone_keeps_its_rows_waiting_and_says_so_once(captured):
     assert append() == 1
     table.refresh_from_db()
     assert table.message == ""
+
+
+def test_rows_without_a_table_to_come_are_let_go_and_counted(captured):
+    table = captured.turn_on()
+    captured.spool(table, captured.row(), captured.row())
+    captured.turn_on(enabled=False)
+    delete_table(actor=captured.lake.people.owner, full_name="prod.ml.delays_payload")
+    append()
+    table.refresh_from_db()
+    assert (table.dropped_rows, table.table, spooled(table)) == (2, None, [])
 
 
 def test_what_was_dropped_is_counted_once_and_told(captured, serving_root):

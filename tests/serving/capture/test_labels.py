@@ -99,6 +99,32 @@ def test_labels_come_as_csv_and_parquet(captured, post):
     assert labels_of(table) == {(request_id, 0): 5.5, (request_id, 1): 4.5}
 
 
+def test_labels_by_the_callers_own_id_join_early_and_late(captured, post):
+    table = captured.turn_on()
+    captured.spool(table, captured.row(client_request_id="ride-1"), captured.row(client_request_id="ride-2"))
+    append()
+    late = captured.row(client_request_id="ride-3")
+    entries = [
+        {"client_request_id": "ride-1", "labels": [1, 2]},
+        {"client_request_id": "ride-3", "label": 3},
+        {"request_id": late["request_id"], "row_index": 1, "label": 4},
+    ]
+    assert post({"labels": entries}).status_code == 200
+    append()
+    captured.spool(table, late)
+    append()
+    table.refresh_from_db()
+    found = {(row["client_request_id"], row["row_index"]): row["label"] for row in rows_of(table.unpacked_table)}
+    assert found == {
+        ("ride-1", 0): 1.0,
+        ("ride-1", 1): 2.0,
+        ("ride-2", 0): None,
+        ("ride-2", 1): None,
+        ("ride-3", 0): 3.0,
+        ("ride-3", 1): 4.0,
+    }
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "said"),
     [
