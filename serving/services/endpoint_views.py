@@ -159,6 +159,16 @@ class WatchedConfig:
 
 
 @dataclass(frozen=True)
+class RolloutStep:
+    """A step of a rollout: the entity that is new, which step of how many, and its share in it."""
+
+    entity: str
+    number: int
+    count: int
+    percent: int
+
+
+@dataclass(frozen=True)
 class WatchedEndpoint:
     """An endpoint as its page shows it. `level` is what the actor may do with it."""
 
@@ -180,11 +190,22 @@ class WatchedEndpoint:
         return self.level == EndpointLevel.CAN_MANAGE
 
     @property
+    def rollout(self) -> "RolloutStep | None":
+        """The step that answers now, while a new entity gets its share little by little."""
+        found = self.active.config.rollout if self.active else {}
+        if not found:
+            return None
+        number = found["step"]
+        return RolloutStep(found["entity"], number + 1, len(found["steps"]), found["steps"][number]["percent"])
+
+    @property
     def is_moving(self) -> bool:
         """Whether the page should be looked at again: an update goes on, or replicas start."""
         if self.endpoint.config_update == ConfigUpdate.IN_PROGRESS:
             return True
-        return self.active is not None and any(one.starting for one in self.active.entities)
+        return self.rollout is not None or (
+            self.active is not None and any(one.starting for one in self.active.entities)
+        )
 
     @property
     def mark(self) -> str:

@@ -10,6 +10,7 @@ from serving.web import (
     endpoint_permissions,
     endpoint_settings,
     endpoints,
+    model_serving,  # noqa: F401  (adds a tab)
     secrets,
     version_deployment,
 )

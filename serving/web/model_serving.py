@@ -1,0 +1,22 @@
+"""The endpoints that serve a model, on its page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from registry.models import RegisteredModel
+from registry.privileges import Action
+from registry.services.access import allowed_actions
+from registry.services.actors import Actor
+from registry.web.object_tabs import MODEL, ObjectTab, add_object_tab
+from serving.services.endpoint_uses import endpoint_uses
+
+
+def _serving_tab(_request: HttpRequest, actor: Actor, model: RegisteredModel) -> Mapping[str, Any]:
+    """Where its versions answer, as far as the viewer may see."""
+    allowed = allowed_actions(actor=actor, securable=model.securable)
+    return {"served": endpoint_uses(actor, model, None), "may_serve": Action.LOAD_VERSION in allowed}
+
+
+add_object_tab(MODEL, ObjectTab("serving", "Serving", "serving/_model_serving.html", _serving_tab))
