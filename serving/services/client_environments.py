@@ -67,7 +67,7 @@ def _digest(sha256: str, python: str, platform: str) -> str:
     return hashlib.sha256("\0".join(("client-packed", python, platform, sha256)).encode()).hexdigest()
 
 
-def fill_client_packed(row: ServingEnvironment, folder: Path, watch: Watch) -> None:
+def fill_client_packed(row: ServingEnvironment, folder: Path, watch: Watch) -> bool:
     """Unpack the packages of a client's archive into an environment of ours."""
     interpreter, _ = choose_interpreter(row.python)
     create_venv(folder, interpreter, watch)
@@ -81,6 +81,7 @@ def fill_client_packed(row: ServingEnvironment, folder: Path, watch: Watch) -> N
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise EnvironmentFailed("The packed environment is damaged. Register the model again.") from error
     watch.log(f"{count:,} files, {size:,} bytes")
+    return False
 
 
 def _take(archive: tarfile.TarFile, target: Path, minor: str, watch: Watch) -> tuple[int, int]:

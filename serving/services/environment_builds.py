@@ -44,8 +44,8 @@ class Watch:
             raise BuildCanceled("canceled")
 
 
-Fill = Callable[[ServingEnvironment, Path, Watch], None]
-"""Puts an environment into an empty folder."""
+Fill = Callable[[ServingEnvironment, Path, Watch], bool]
+"""Puts an environment into an empty folder; True when it is a copy of one that was checked."""
 
 
 def make_environment(row: ServingEnvironment, *, fill: Fill, watch: Watch) -> None:
@@ -97,6 +97,12 @@ def _make(row: ServingEnvironment, fill: Fill, watch: Watch) -> None:
         told.log(f"Environment {row.digest[:12]} is ready: {size:,} bytes")
 
 
+def _check(folder: Path, watch: Watch) -> None:
+    watch.log("Checking that mlflow.pyfunc imports")
+    found = try_imports(folder, canceled=watch.canceled)
+    watch.log(f"Python {found.python}, mlflow {found.mlflow}: imported in {found.import_seconds:.1f} s")
+
+
 def _mark(row: ServingEnvironment, state: EnvironmentState, *, message: str = "", **values: object) -> None:
     row.state, row.message = state, message
     for name, value in values.items():
@@ -136,12 +142,12 @@ class _Follower:
 # --- Ways to fill a folder -------------------------------------------------------------------------------------
 
 
-def fill_resolved(row: ServingEnvironment, folder: Path, watch: Watch) -> None:
+def fill_resolved(row: ServingEnvironment, folder: Path, watch: Watch) -> bool:
     """From the packed form that another machine left in the store, else from the lock."""
     interpreter, _ = choose_interpreter(row.python)
     create_venv(folder, interpreter, watch)
     if row.blob_id and _unpacked(row, folder, watch):
-        return
+        return True
     watch.log(f"Installing {len(locked_packages(row.lock))} packages")
     lock = folder / _LOCK_FILE
     lock.write_text(row.lock, encoding="utf-8")
@@ -159,6 +165,7 @@ def fill_resolved(row: ServingEnvironment, folder: Path, watch: Watch) -> None:
             f"The packages could not be installed: {_last_words(result)}",
             suggestion="Try again; when it stays, ask for another release of the package that is named.",
         )
+    return False
 
 
 def create_venv(folder: Path, interpreter: Interpreter, watch: Watch) -> None:

@@ -4,6 +4,7 @@ A folder is made under another name, marked with `.ready` and renamed, so a proc
 nothing that anybody takes for an environment. `<digest>.log` beside it keeps what was told while it was made.
 """
 
+import io
 import os
 import shutil
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from registry.storage.ranges import PieceStream
 from serving.services.environment_errors import EnvironmentFailed
 
 READY = ".ready"
@@ -22,6 +24,7 @@ _NEW = ".new"
 _LOG = ".log"
 _DAY_SECONDS = 86_400
 _LOG_BYTES = 256 * 1024
+_BUFFER = 1024**2
 
 
 def environments_root() -> Path:
@@ -58,8 +61,11 @@ def new_folder(digest: str) -> Iterator[Path]:
         target = environment_folder(digest)
         if target.exists() and not (target / READY).exists():
             shutil.rmtree(target)
-        with suppress(OSError):  # It is there already: the same content.
+        try:
             folder.rename(target)
+        except OSError:
+            if not (target / READY).exists():
+                raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -132,24 +138,31 @@ def pack_folder(folder: Path, target: Path, *, limit: int) -> int:
 
     compressor = zstandard.ZstdCompressor(level=3, threads=-1)
     with target.open("wb") as file:
-        with compressor.stream_writer(file, closefd=False) as stream, _tar(stream) as archive:
+
+        def packed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+            if file.tell() > limit:
+                raise _too_large(limit)
+            return _packed(member)
+
+        with (
+            compressor.stream_writer(file, closefd=False) as stream,
+            # Without dereference, files that share an inode would become links to each other.
+            tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, dereference=True) as archive,
+        ):
             for path in sorted(folder.iterdir()):
-                if path.name in {READY, "pyvenv.cfg", "lib64"}:
-                    continue
-                archive.add(path, arcname=path.name, filter=_packed)
-                if file.tell() > limit:
-                    break
+                if path.name not in {READY, "pyvenv.cfg", "lib64"}:
+                    archive.add(path, arcname=path.name, filter=packed)
         size = file.tell()
     if size > limit:
-        raise EnvironmentFailed(
-            f"The packed environment has more than the {limit:,} bytes that may be served.",
-            suggestion="Leave out packages that the model does not need, or ask for mlflow-skinny instead of mlflow.",
-        )
+        raise _too_large(limit)
     return size
 
 
-def _tar(stream: object) -> tarfile.TarFile:
-    return tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # type: ignore[call-overload,no-any-return]
+def _too_large(limit: int) -> EnvironmentFailed:
+    return EnvironmentFailed(
+        f"The packed environment has more than the {limit:,} bytes that may be served.",
+        suggestion="Leave out packages that the model does not need, or ask for mlflow-skinny instead of mlflow.",
+    )
 
 
 def _packed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -161,39 +174,36 @@ def _packed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def unpack_archive(pieces: Iterator[bytes], folder: Path) -> None:
-    """Unpack what `pack_folder` wrote over a fresh environment of the same Python.
+    """Unpack what `pack_folder` wrote over a fresh environment of the same Python. Plain files below the folder only.
 
     Raises:
-        EnvironmentFailed: it is damaged.
+        EnvironmentFailed: it is damaged, or was not written by `pack_folder`.
     """
     import zstandard
 
     try:
         with (
-            zstandard.ZstdDecompressor().stream_reader(_chunks(pieces)) as stream,
-            tarfile.open(fileobj=stream, mode="r|") as archive,
+            zstandard.ZstdDecompressor().stream_reader(PieceStream(pieces)) as stream,
+            tarfile.open(fileobj=io.BufferedReader(stream, _BUFFER), mode="r|") as archive,
         ):
-            archive.extractall(folder, filter="data")
-    except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
-        raise EnvironmentFailed(f"The packed environment is damaged: {error}") from error
+            for member in archive:
+                archive.members = []  # type: ignore[attr-defined]  # Else tarfile keeps every header it has read.
+                _unpack(archive, member, folder)
+    except (tarfile.TarError, zstandard.ZstdError, EOFError, OSError) as error:
+        raise EnvironmentFailed(f"The packed environment is damaged: {error}.") from error
 
 
-class _Pieces:
-    """Pieces as a file that can only be read forward."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._left = pieces, b""
-
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._left) < size:
-            piece = next(self._pieces, b"")
-            if not piece:
-                break
-            self._left += piece
-        size = len(self._left) if size < 0 else size
-        answer, self._left = self._left[:size], self._left[size:]
-        return answer
-
-
-def _chunks(pieces: Iterator[bytes]) -> "_Pieces":
-    return _Pieces(pieces)
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """One member, by far faster than tarfile's own way: 20,000 small files are the rule."""
+    if member.name.startswith("/") or ".." in member.name.split("/"):
+        raise EnvironmentFailed(f"The packed environment holds the path '{member.name}'.")
+    path = f"{folder}/{member.name}"
+    if member.isdir():
+        os.makedirs(path, mode=0o755, exist_ok=True)  # noqa: PTH103  (pathlib costs a third of the whole)
+    elif member.isfile() and (source := archive.extractfile(member)) is not None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o755 if member.mode & 0o100 else 0o644)
+        with os.fdopen(descriptor, "wb") as file:
+            shutil.copyfileobj(source, file, _BUFFER)
+        # Compiled files know the time of their source.
+        os.utime(path, (member.mtime, member.mtime))

@@ -77,6 +77,8 @@ def run_uv(
         Unavailable: it is not installed.
     """
     program = uv_program()
+    root = Path(settings.SERVING_ROOT)
+    root.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, "--no-config", *arguments]
     process = subprocess.Popen(  # noqa: S603  (our own program; arguments that come from outside are data files)
         command,
@@ -84,7 +86,7 @@ def run_uv(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**_environment(), **(environment or {})},
-        cwd=cwd or settings.SERVING_ROOT,
+        cwd=cwd or root,
         umask=_UMASK,
         start_new_session=True,
     )
