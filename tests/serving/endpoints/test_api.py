@@ -201,32 +201,32 @@ def test_delete_answers_with_a_body(call, fraud):
     assert AuditEvent.objects.filter(action="deleteServingEndpoint", securable_name="fraud").exists()
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", f"{URL}/fraud"),
-        ("DELETE", f"{URL}/fraud"),
-        ("PUT", f"{URL}/fraud/config"),
-        ("PATCH", f"{URL}/fraud/tags"),
-        ("PUT", f"{URL}/fraud/rate-limits"),
-        ("PUT", f"{URL}/fraud/ai-gateway"),
-        ("PATCH", f"{URL}/fraud/notifications"),
-        ("PATCH", f"{URL}/fraud/telemetry-config"),
-        ("GET", f"{URL}/fraud/served-models/a/logs"),
-        ("GET", f"{URL}/fraud/served-models/a/build-logs"),
-        ("GET", f"{OWN}/events"),
-        ("GET", f"{OWN}/configs"),
-        ("POST", f"{OWN}/stop"),
-        ("POST", f"{OWN}/start"),
-        ("POST", f"{OWN}/roll-back"),
-        ("POST", f"{OWN}/cancel-update"),
-        ("PATCH", f"{OWN}/description"),
-    ],
-)
-def test_hidden_reads_like_missing_everywhere(call, fraud, method, path):
-    hidden = call(method, path, who="outsider", status=404)
+CALLS = [
+    ("GET", f"{URL}/fraud"),
+    ("DELETE", f"{URL}/fraud"),
+    ("PUT", f"{URL}/fraud/config"),
+    ("PATCH", f"{URL}/fraud/tags"),
+    ("PUT", f"{URL}/fraud/rate-limits"),
+    ("PUT", f"{URL}/fraud/ai-gateway"),
+    ("PATCH", f"{URL}/fraud/notifications"),
+    ("PATCH", f"{URL}/fraud/telemetry-config"),
+    ("GET", f"{URL}/fraud/served-models/a/logs"),
+    ("GET", f"{URL}/fraud/served-models/a/build-logs"),
+    ("GET", f"{OWN}/events"),
+    ("GET", f"{OWN}/configs"),
+    ("POST", f"{OWN}/stop"),
+    ("POST", f"{OWN}/start"),
+    ("POST", f"{OWN}/roll-back"),
+    ("POST", f"{OWN}/cancel-update"),
+    ("PATCH", f"{OWN}/description"),
+]
+
+
+def test_hidden_reads_like_missing_everywhere(call, fraud):
+    hidden = [call(method, path, who="outsider", status=404) for method, path in CALLS]
+    assert AuditEvent.objects.filter(decision="DENY", securable_name="fraud").count() == len(CALLS)
     ServingEndpoint.objects.all().delete()
-    assert call(method, path, who="outsider", status=404) == hidden
+    assert [call(method, path, who="outsider", status=404) for method, path in CALLS] == hidden
 
 
 def test_lists_cost_the_same_for_one_and_for_many(people, iris, supervisor, django_assert_num_queries):
