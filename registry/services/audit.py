@@ -32,6 +32,7 @@ _LOCK_CLASS = 7_312_001
 _GENESIS = "0" * 64
 _MAX_USER_AGENT = 512
 _TELL_EVERY = 5000
+_TOLD = "told_to_the_trail"
 
 
 class HiddenFromActor(NotFound):
@@ -96,7 +97,10 @@ def audited_read(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (AccessDenied, HiddenFromActor) as denial:
-            record_denial(kwargs.get("actor"), denial)
+            # One read may ask another: the innermost tells, and the rest let it pass.
+            if not getattr(denial, _TOLD, False):
+                record_denial(kwargs.get("actor"), denial)
+                setattr(denial, _TOLD, True)
             raise
 
     return call
