@@ -58,6 +58,8 @@ class Scorer:
         # Of whatever version of MLflow this environment has, so without a type.
         self._server: Any = scoring_server
         self._stack_traces = stack_traces
+        # MLflow 2 answers by Flask.
+        self._flask: Any = scoring_server.init(model) if hasattr(scoring_server, "flask") else None
         self._schema = model.metadata.get_input_schema()
         self._reader = self._fast_reader()
         self._predict = _direct_predict(model) if self._reader else None
@@ -144,11 +146,20 @@ class Scorer:
         return "" if status == 200 else f"The model fails on its own input example: {_reason(answer)}"
 
     def example(self) -> bytes | None:
-        """The input example as a client would send it, where the model was saved with one by MLflow 2.14 or later."""
+        """The input example as a client would send it, if the model was saved with one that can be."""
         try:
             return (self._folder / "serving_input_example.json").read_bytes()
         except OSError:
+            # Saved by an MLflow before 2.14.
+            return self._frame_example()
+
+    def _frame_example(self) -> bytes | None:
+        try:
+            frame = self._model.metadata.load_input_example(str(self._folder))
+            split = json.loads(frame.to_json(orient="split"))
+        except Exception:  # noqa: BLE001 — none, or not a frame
             return None
+        return json.dumps({"dataframe_split": {name: split[name] for name in ("columns", "data")}}).encode()
 
     def _fast_reader(self) -> RowReader | None:
         """The fast way, when the signature has one and it reads the input example exactly as MLflow does."""
@@ -163,8 +174,10 @@ class Scorer:
             frame = None if rows is None else reader.frame(rows)
             if frame is None:
                 return reader
-            parsed = self._server._parse_json_data(example, self._model.metadata, self._schema)  # noqa: SLF001
-            return reader if _same_frames(frame, _enforced(parsed.data, self._schema)) else None
+            older = getattr(self._server, "infer_and_parse_json_input", None)
+            read = getattr(self._server, "infer_and_parse_data", None)
+            parsed = read(json.loads(example), self._schema) if read else older(example, self._schema)
+            return reader if _same_frames(frame, _enforced(parsed, self._schema)) else None
         except Exception:  # noqa: BLE001 — another MLflow than the ones known: leave reading to it
             return None
 
@@ -197,6 +210,8 @@ class Scorer:
     def _answer_as_mlflow(self, body: bytes, content_type: str, request_id: str) -> Answered:
         from mlflow.exceptions import MlflowException
 
+        if self._flask is not None:
+            return self._answer_by_flask(body, content_type, request_id)
         try:
             answer = self._server.invocations(body, content_type, self._model, self._schema)
         except MlflowException as error:
@@ -206,29 +221,36 @@ class Scorer:
             mimetype += "; charset=utf-8"
         return answer.status, mimetype, answer.response.encode()
 
+    def _answer_by_flask(self, body: bytes, content_type: str, request_id: str) -> Answered:
+        """By the whole application of an MLflow whose functions need a request of Flask around them."""
+        answer = self._flask.test_client().post("/invocations", data=body, content_type=content_type)
+        if answer.is_json and answer.status_code != 200:
+            return self._failed(answer.status_code, answer.get_json(), request_id)
+        if answer.status_code >= 500:
+            # Flask has logged why.
+            message = "The model's answer could not be made."
+            return self._failed(400, {"error_code": "BAD_REQUEST", "message": message}, request_id)
+        return answer.status_code, answer.content_type, answer.data
+
     def _failure(self, error: BaseException, request_id: str) -> Answered:
-        """The answer to a request that failed, and where it failed into the log."""
+        """The answer to a request that failed."""
         from mlflow.exceptions import MlflowException
 
         if isinstance(error, MlflowException):
             failure: Any = error
-            content = json.loads(failure.serialize_as_json())
-            status = failure.get_http_status_code()
-            trace = content.get(_TRACE_KEY, "")
-        else:
-            # MLflow answers 500 "Internal Server Error" here, which stock clients send again and again.
-            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            status = 400
-            content = {
-                "error_code": "BAD_REQUEST",
-                "message": f"The model's answer could not be made: {type(error).__name__}: {error}",
-            }
+            return self._failed(failure.get_http_status_code(), json.loads(failure.serialize_as_json()), request_id)
+        # MLflow answers 500 "Internal Server Error" here, which stock clients send again and again.
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        message = f"The model's answer could not be made: {type(error).__name__}: {error}"
+        return self._failed(400, {"error_code": "BAD_REQUEST", "message": message, _TRACE_KEY: trace}, request_id)
+
+    def _failed(self, status: int, content: dict[str, Any], request_id: str) -> Answered:
+        """An error as callers may see it; where it happened goes into the log."""
+        trace = content.get(_TRACE_KEY, "")
         if trace:
             sys.stderr.write(f"Request {request_id} failed.\n{trace}\n")
             sys.stderr.flush()
-        if self._stack_traces and trace:
-            content[_TRACE_KEY] = trace
-        else:
+        if not (self._stack_traces and trace):
             content.pop(_TRACE_KEY, None)
         if status >= 500:
             # A failing model is for the caller to see, and no reason to send the request again.
