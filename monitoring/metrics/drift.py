@@ -183,18 +183,20 @@ def _area_between_quantiles(ranks: Ranks, large: Numeric) -> float:
     """
     n, m = len(ranks.smaller), len(ranks.larger)
     whole, part = np.divmod(np.arange(n + 1, dtype=np.int64) * m, n)
-    sums = large.sums
-    inside = part.astype(np.longdouble) / n
-    at_edges = sums[whole] + inside * (ranks.larger[np.minimum(whole, m - 1)] - large.center)
-    edges = whole + inside
-    cut = ranks.below
-    early, late = cut <= edges[:-1], cut >= edges[1:]
-    at_cut = np.where(early, at_edges[:-1], np.where(late, at_edges[1:], sums[cut]))
-    middle = np.where(early, edges[:-1], np.where(late, edges[1:], cut))
-    values = (ranks.smaller - large.center).astype(np.longdouble)
-    area = (
-        values * ((middle - edges[:-1]) - (edges[1:] - middle)) + (at_edges[1:] - at_cut) - (at_cut - at_edges[:-1])
-    )
+    inside = part / n
+    first, last, cut = whole[:-1], whole[1:], ranks.below
+    at_edges = large.sums[whole]
+    rest = inside * (ranks.larger[np.minimum(whole, m - 1)] - large.center)
+    # Differences of sums are taken in extended precision; from there on doubles do.
+    total = (at_edges[1:] - at_edges[:-1]).astype(np.float64) + rest[1:] - rest[:-1]
+    under = (large.sums[np.clip(cut, first, last)] - at_edges[:-1]).astype(np.float64) - rest[:-1]
+    below = (cut - first) - inside[:-1]
+    early, late = below <= 0, (cut - last) - inside[1:] >= 0
+    under[early] = 0
+    under[late] = total[late]
+    below = np.where(early, 0.0, np.where(late, m / n, below))
+    values = ranks.smaller - large.center
+    area = values * (2 * below - m / n) + total - 2 * under
     return float(max(area.sum() / m, 0))
 
 
