@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import ProtectedError, Q, QuerySet
 
 from registry.errors import AlreadyExists, Conflict, InvalidParameter
 from registry.models import Experiment, Operation, Principal, PrincipalKind, Securable, Webhook
@@ -300,7 +300,15 @@ def delete_principal(*, actor: Actor, principal_id: object, kind: PrincipalKind 
         principal=principal,
         before=_facts(principal),
     )
-    principal.delete()
+    try:
+        principal.delete()
+    except ProtectedError as error:
+        # Nouns of the apps above, which act as whoever made them.
+        names = sorted(f"{one._meta.verbose_name} {one}" for one in error.protected_objects)  # noqa: SLF001
+        raise Conflict(
+            f"'{principal.name}' stands behind {', '.join(names[:_NAMED_AT_MOST])}. Delete these first, or "
+            "disable it instead."
+        ) from error
     check_administrator_left()
 
 

@@ -3,10 +3,11 @@
 import pytest
 
 from registry.errors import AccessDenied, Conflict, InvalidState, NotFound
-from registry.models import AuditEvent, OperationState
+from registry.models import AuditEvent, Operation, OperationState
 from registry.privileges import Privilege
 from registry.services.operation_runner import run_operation
 from registry.services.operations import retry_operation
+from registry.services.principals import delete_principal
 from serving.models import ConfigState, Deployment, EndpointEvent, EndpointLevel, ServedEntity, ServingEndpoint
 from serving.services.endpoint_permissions import update_permissions
 from serving.services.endpoint_updates import (
@@ -295,3 +296,10 @@ def test_history(people, fraud, django_assert_num_queries):
         (2, "SUPERSEDED", ["iris-2"]),
         (1, "SUPERSEDED", ["iris-1"]),
     ]
+
+
+def test_whom_an_endpoint_acts_as_cannot_be_deleted(people, fraud):
+    fraud.configs.update(operation=None)
+    Operation.objects.all().delete()
+    with pytest.raises(Conflict, match=r"'owner@example\.com' stands behind serving endpoint fraud\."):
+        delete_principal(actor=people.metastore_admin, principal_id=people.owner.principal.pk)
