@@ -22,7 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STAMP = "modelkeep.stamp"
-LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
+LOCKS = {"run": "requirements.lock", "demo": "requirements-demo.lock", "dev": "requirements-dev.lock"}
+"""Each holds all of the one before."""
 DEVELOPMENT_COMMANDS = {"test", "lint", "lock", "screenshots"}
 NO_NETWORK = re.compile(
     r"dns error|failed to lookup|name resolution|connection refused|connection error|connect error|timed out"
@@ -44,7 +45,7 @@ def ensure_environment(arguments: Sequence[str], *, root: Path = ROOT) -> None:
     if os.environ.get("MODELKEEP_BOOTSTRAP") == "off":
         return
     venv = root / ".venv"
-    wanted = "dev" if arguments and arguments[0] in DEVELOPMENT_COMMANDS else "run"
+    wanted = kind_needed(arguments)
     try:
         if not is_current(venv, wanted, root=root):
             with _only_one(root):
@@ -64,9 +65,19 @@ def stamp_of(kind: str, *, root: Path) -> str:
     return f"{kind} {digest}"
 
 
+def kind_needed(arguments: Sequence[str]) -> str:
+    """Answer which lock a command needs at least."""
+    command = arguments[0] if arguments else ""
+    if command in DEVELOPMENT_COMMANDS:
+        return "dev"
+    return "demo" if command == "load_demo" or (command == "up" and "--demo" in arguments) else "run"
+
+
 def kind_to_build(venv: Path, wanted: str) -> str:
-    """Answer which lock to install: a development environment stays one."""
-    return "dev" if wanted == "dev" or _read_stamp(venv).startswith("dev ") else "run"
+    """Answer which lock to install: an environment that holds more is never cut down."""
+    built = _read_stamp(venv).partition(" ")[0]
+    order = list(LOCKS)
+    return max(wanted, built, key=order.index) if built in LOCKS else wanted
 
 
 def is_current(venv: Path, wanted: str, *, root: Path) -> bool:

@@ -22,7 +22,11 @@ LINTERS: Mapping[str, Sequence[str]] = {
 }
 MOST_PROCESSES = 8
 """More of them wait for the one PostgreSQL of the run."""
-LOCKS = {"requirements.in": "requirements.lock", "requirements-dev.in": "requirements-dev.lock"}
+LOCKS = {
+    "requirements.in": "requirements.lock",
+    "requirements-demo.in": "requirements-demo.lock",
+    "requirements-dev.in": "requirements-dev.lock",
+}
 
 
 def test(arguments: Sequence[str]) -> int:

@@ -343,3 +343,5 @@ ALERT_LOG_DAYS = _number("MODELKEEP_ALERT_LOG_DAYS", 90)
 """How long it stays known what an evaluation of an alert found."""
 MAX_UPLOAD_BYTES = _number("MODELKEEP_MAX_UPLOAD_BYTES", 4 * 1024**3)
 """How large a CSV or Parquet file may be that becomes rows of a table."""
+MONITOR_LOOKBACK_DAYS = _number("MODELKEEP_MONITOR_LOOKBACK_DAYS", 30)
+"""How far back a new monitor measures, and how late data may come to change a window."""

@@ -24,6 +24,7 @@ class UpOptions:
     host: str
     port: int
     workers: int
+    demo: bool = False
 
     @property
     def probe_host(self) -> str:
@@ -48,9 +49,12 @@ def parse_up(arguments: Sequence[str]) -> UpOptions:
         help="port to listen on; 0: any free one (default: %(default)s)",
     )
     parser.add_argument("--workers", type=_positive, default=1, help="web server processes (default: %(default)s)")
+    parser.add_argument(
+        "--demo", action="store_true", help="fill it with real flights, models, an endpoint and a monitor"
+    )
     add_folder(parser)
     found = parser.parse_args(arguments)
-    return UpOptions(DataFolder.at(found.data_dir), found.host, found.port, found.workers)
+    return UpOptions(DataFolder.at(found.data_dir), found.host, found.port, found.workers, found.demo)
 
 
 def parse_status(arguments: Sequence[str]) -> DataFolder:

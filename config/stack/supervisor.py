@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from config.stack import logs, messages, postgres, services, state
+from config.stack import demonstration, logs, messages, postgres, services, state
 from config.stack.accounts import Account, database_account
 from config.stack.child import Child, State
 from config.stack.environment import DATABASE, ensure_secret_key, shared_environment
@@ -33,6 +33,8 @@ class Supervisor:
         self.options = options
         self.folder = options.folder
         self.environment = shared_environment(options.folder, url=options.local_url, given=os.environ)
+        if options.demo and demonstration.LOOKBACK not in os.environ:
+            self.environment[demonstration.LOOKBACK] = demonstration.LOOKBACK_DAYS
         self._lock = lock
         self._tiers: list[list[Child]] = []
         self._ready = False
@@ -54,7 +56,7 @@ class Supervisor:
             await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
             if start.done():
                 start.result()
-                await self._keep_house()
+                await self._stay()
             else:
                 start.cancel()
                 await asyncio.wait({start})
@@ -172,6 +174,19 @@ class Supervisor:
         return found
 
     # --- While it runs --------------------------------------------------------------------------------
+
+    async def _stay(self) -> None:
+        """Keep house until a signal comes, and load the demonstration meanwhile where it is wanted."""
+        loading = asyncio.create_task(self._load_demonstration()) if self.options.demo else None
+        try:
+            await self._keep_house()
+        finally:
+            if loading is not None:
+                loading.cancel()
+                await asyncio.wait({loading})
+
+    async def _load_demonstration(self) -> None:
+        await demonstration.load(self.folder, environment=self.environment, lock=self._lock, report=self._report)
 
     async def _keep_house(self) -> None:
         """Keep the logs small until a signal comes."""
