@@ -54,7 +54,10 @@ def metrics_context(request: HttpRequest, actor: Actor, watched: WatchedEndpoint
     found = endpoint_series(
         actor=actor, name=watched.endpoint.name, since=until - chosen.length, until=until, points=_POINTS
     )
-    series = [one for one in found if one.total.requests]
+    # In the order of the page's other tabs, so that an entity has the same colour on all of them.
+    shown = [one.entity.name for one in watched.active.entities] if watched.active else []
+    places = {name: place for place, name in enumerate(shown)}
+    series = sorted((one for one in found if one.total.requests), key=lambda one: places.get(one.entity, len(places)))
     return {
         "ranges": RANGES,
         "range": chosen.name,

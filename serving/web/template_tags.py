@@ -142,6 +142,19 @@ def _stroke(run: list[str]) -> list[str]:
 
 
 @register.filter
+def series(place: int) -> str:
+    """The class that gives a served entity its colour."""
+    return f"series-{place % COLOURS}"
+
+
+@register.filter
+def bounds(entity: ServedEntity) -> str:
+    """How many requests at a time it answers, at least and at most."""
+    least = 0 if entity.scale_to_zero else entity.min_concurrency
+    return str(least) if least == entity.max_concurrency else f"{least} to {entity.max_concurrency}"
+
+
+@register.filter
 def rate(per_second: float | None) -> str:
     """Requests a second as they are read at a glance; the rarest as requests a minute."""
     if not per_second:

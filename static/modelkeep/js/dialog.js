@@ -20,7 +20,8 @@
   document.addEventListener("htmx:afterSettle", () => {
     document.querySelectorAll("form:has(.plan)").forEach((form) => {
       const missing = form.querySelector(".plan .need-missing, .plan .alert-bad");
-      form.querySelector("[type=submit]").disabled = Boolean(missing);
+      const submit = form.querySelector("[data-submit]") ?? form.querySelector("[type=submit]");
+      submit.disabled = Boolean(missing);
     });
   });
 
