@@ -27,9 +27,7 @@ def list_permissions(*, actor: Actor, endpoint_id: str) -> list[Permission]:
     Raises:
         NotFound.
     """
-    return _permissions(
-        require_endpoint_by_id(actor=actor, endpoint_id=endpoint_id, level=EndpointLevel.CAN_VIEW)
-    )
+    return _permissions(require_endpoint_by_id(actor=actor, endpoint_id=endpoint_id, level=EndpointLevel.CAN_VIEW))
 
 
 @audited
