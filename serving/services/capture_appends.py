@@ -17,10 +17,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from registry.errors import InvalidState, ModelkeepError
-from registry.models import LineageEdge, ModelVersion, Table
+from registry.models import LineageEdge, ModelVersion, Securable, Table
 from registry.privileges import SecurableType
 from registry.services.securables import find_securable
 from serving.models import EndpointEvent, InferenceTable, ServedEntity
+from serving.routing.spool import closed_segments
 from serving.routing.stats import read_stats
 from serving.services.capture_labels import BY_CLIENT, BY_REQUEST, merge_labels, newest_labels
 from serving.services.delta_tables import Column, catalog_columns, storable
@@ -93,12 +94,12 @@ def _append_batches(pk: UUID, folder: Path, spool: str) -> tuple[list[Batch], in
     labels = folder / LABELS_FOLDER
     if labels.is_dir():
         of_labels = f"{spool}/{LABELS_FOLDER}"
-        for batch in _batches(table, labels, of_labels):
+        for batch in _batches(table, labels, of_labels, [table.label_table]):
             if batch.number > table.batches.get(of_labels, 0):
                 merge_labels(table, batch, application=_application(of_labels))
                 _count(table, of_labels, batch)
             finished.append(batch)
-    for batch in _batches(table, folder, spool):
+    for batch in _batches(table, folder, spool, [table.table, table.unpacked_table]):
         if batch.number > table.batches.get(spool, 0):
             moved += _append_batch(table, batch, _application(spool))
             _count(table, spool, batch)
@@ -113,12 +114,17 @@ def hold(pk: UUID) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _batches(table: InferenceTable, folder: Path, spool: str) -> list[Batch]:
-    """What was begun before, or else a new batch."""
+def _batches(table: InferenceTable, folder: Path, spool: str, targets: Iterable[Securable | None]) -> list[Batch]:
+    """What was begun before, or else a new batch, whose number neither the rows here nor the tables have had.
+
+    The tables may know more of them than our row does, where the database is an older copy.
+    """
     begun = begun_batches(folder)
-    if begun:
+    if begun or not closed_segments(folder):
         return begun
-    batch = begin_batch(folder, int(table.batches.get(spool, 0)) + 1)
+    opened = (open_table(target) for target in targets)
+    known = [one.transaction_version(_application(spool)) or 0 for one in opened if one is not None]
+    batch = begin_batch(folder, max(int(table.batches.get(spool, 0)), *known, 0) + 1)
     return [batch] if batch else []
 
 

@@ -91,4 +91,14 @@ def begin_batch(folder: Path, number: int) -> Batch | None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(batch.mark)
+    _sync_folder(folder)
     return batch
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that no power cut takes the mark of a batch back whose rows a table has."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from registry.models import LineageEdge, Table
 from registry.services.table_data import folder_of
 from registry.services.tables import delete_table
-from serving.models import EndpointEvent
+from serving.models import EndpointEvent, InferenceTable
 from serving.routing.stats import GatewayStats, write_stats
 from serving.services import capture_appends, delta_writes
 from serving.services.capture_appends import spool_root
@@ -178,6 +178,19 @@ def _end_at(patch, point):
 
             patch.setattr(Batch, "finish", ends_half_way)
             assert finish is not Batch.finish
+
+
+def test_a_database_from_an_older_copy_loses_no_row(captured):
+    table = captured.turn_on()
+    for _ in range(2):
+        captured.spool(table, captured.row())
+        append()
+    InferenceTable.objects.filter(pk=table.pk).update(batches={})
+    (last,) = captured.spool(table, captured.row())
+    append()
+    assert last in {row["databricks_request_id"] for row in rows_of(table.table)}
+    assert len(rows_of(table.table)) == 3
+    assert len(rows_of(table.unpacked_table)) == 6
 
 
 def test_a_version_with_more_inputs_adds_its_columns(captured):
