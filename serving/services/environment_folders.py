@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, cast
 
 from django.conf import settings
 
@@ -183,7 +184,7 @@ def unpack_archive(pieces: Iterator[bytes], folder: Path) -> None:
 
     try:
         with (
-            zstandard.ZstdDecompressor().stream_reader(PieceStream(pieces)) as stream,
+            zstandard.ZstdDecompressor().stream_reader(cast("IO[bytes]", PieceStream(pieces))) as stream,
             tarfile.open(fileobj=io.BufferedReader(stream, _BUFFER), mode="r|") as archive,
         ):
             for member in archive:

@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
@@ -66,37 +65,31 @@ def try_imports(environment: Path, *, canceled: Canceled = never) -> Trial:
 def try_prediction(
     environment: Path,
     model: Path,
-    given: str | Path,
+    given: str,
     *,
     content_type: str = "json",
     canceled: Canceled = never,
 ) -> Trial:
     """Make a real prediction in an environment; what goes wrong in the model is told in the answer, not raised.
 
-    `given` is the request's text, or a file of the model's folder. Takes as long as SERVING_DEPLOY_SECONDS and the
-    memory of one unit at most.
+    `given` is the request's text. Takes as long as SERVING_DEPLOY_SECONDS and the memory of one unit at most.
 
     Raises:
         BuildCanceled.
         Unavailable: nothing can confine a model on this machine.
     """
-    order: dict[str, Any] = {"model": str(model), "content_type": content_type}
-    if isinstance(given, Path):
-        return _run(environment, {**order, "input": str(given)}, [model], seconds=_seconds(), canceled=canceled)
     with tempfile.TemporaryDirectory(prefix="input-", dir=settings.SERVING_ROOT) as folder:
         Path(folder).chmod(0o755)
         path = Path(folder) / "input"
         path.write_text(given, encoding="utf-8")
         path.chmod(0o444)
-        return _run(environment, {**order, "input": str(path)}, [model, path], seconds=_seconds(), canceled=canceled)
-
-
-def _seconds() -> float:
-    return float(settings.SERVING_DEPLOY_SECONDS)
+        order = {"model": str(model), "content_type": content_type, "input": str(path)}
+        seconds = float(settings.SERVING_DEPLOY_SECONDS)
+        return _run(environment, order, [model, path], seconds=seconds, canceled=canceled)
 
 
 def _run(
-    environment: Path, order: dict[str, Any], readable: list[Path], *, seconds: float, canceled: Canceled
+    environment: Path, order: dict[str, str], readable: list[Path], *, seconds: float, canceled: Canceled
 ) -> Trial:
     folder = Path(tempfile.mkdtemp(prefix="trial-", dir=settings.SERVING_ROOT))
     spec = sandbox.SandboxSpec(

@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import time
+from typing import Any
 
 LAST_LINES = 40
 PREDICTIONS = "predictions.json"
@@ -38,7 +39,8 @@ def main() -> None:
         if order.get("model"):
             report["stage"] = "prediction"
             begun = time.monotonic()
-            scoring_server._predict(  # noqa: SLF001  (what mlflow.models.predict itself calls)
+            predict: Any = scoring_server._predict  # noqa: SLF001  (what mlflow.models.predict itself calls)
+            predict(
                 model_uri=order["model"],
                 input_path=order["input"],
                 output_path=os.path.join(order["folder"], PREDICTIONS),  # noqa: PTH118
@@ -51,7 +53,7 @@ def main() -> None:
         report["error"] = str(error) or error.__class__.__name__
         report["error_type"] = error.__class__.__name__
         report["trace"] = "".join(traceback.format_exc().splitlines(keepends=True)[-LAST_LINES:])
-        named = error
+        named: BaseException | None = error
         while named is not None and not isinstance(named, ImportError):
             named = named.__cause__ or named.__context__
         report["missing"] = (getattr(named, "name", None) or "") if isinstance(named, ModuleNotFoundError) else ""
