@@ -174,9 +174,13 @@ class Scorer:
             frame = None if rows is None else reader.frame(rows)
             if frame is None:
                 return reader
-            older = getattr(self._server, "infer_and_parse_json_input", None)
             read = getattr(self._server, "infer_and_parse_data", None)
-            parsed = read(json.loads(example), self._schema) if read else older(example, self._schema)
+            # MLflow before 2.5 reads text.
+            parsed = (
+                read(json.loads(example), self._schema)
+                if read is not None
+                else self._server.infer_and_parse_json_input(example, self._schema)
+            )
             return reader if _same_frames(frame, _enforced(parsed, self._schema)) else None
         except Exception:  # noqa: BLE001 — another MLflow than the ones known: leave reading to it
             return None
