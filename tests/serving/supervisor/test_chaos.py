@@ -27,7 +27,7 @@ from tests.stack.conftest import Launcher, wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("survival")]
 
-ROUNDS = int(os.environ.get("MODELKEEP_TEST_CHAOS_ROUNDS", "9"))
+ROUNDS = int(os.environ.get("MODELKEEP_TEST_CHAOS_ROUNDS", "8"))
 CLIENTS = 3
 DOCUMENTED = {400, 404, 429}
 MODEL, OTHERS = "workspace.default.chaos", "workspace.default.others"
