@@ -19,14 +19,7 @@ PREDICTIONS = "predictions.json"
 def main() -> None:
     """Do what the order says and write how it went."""
     order = json.loads(sys.argv[1])
-    report = {
-        "python": sys.version.split()[0],
-        "mlflow": "",
-        "error": "",
-        "error_type": "",
-        "missing": "",
-        "trace": "",
-    }
+    report: dict[str, Any] = {"python": sys.version.split()[0]}
     begun = time.monotonic()
     try:
         import mlflow.pyfunc
