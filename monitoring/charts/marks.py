@@ -10,6 +10,7 @@ Figure = dict[str, Any]
 
 MOST_MARKS = 12
 """More lines than these would hide the curve: the newest are drawn."""
+_PLACES = 25
 
 
 def escaped(text: str) -> str:
@@ -26,9 +27,30 @@ class Mark:
     text: str
 
 
+def _gathered(marks: Sequence[Mark], figure: Figure) -> list[Mark]:
+    """The marks in their order; those that would stand on each other as one, under the label of the first."""
+    times = [moment for line in figure["data"] for moment in line["x"]]
+    first, last = datetime.fromisoformat(min(times)), datetime.fromisoformat(max(times))
+    apart = (last - first) / _PLACES
+    groups: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda mark: mark.at):
+        if groups and mark.at - groups[-1][-1].at <= apart:
+            groups[-1].append(mark)
+        else:
+            groups.append([mark])
+    return [
+        Mark(
+            group[0].at,
+            group[0].label if len(group) == 1 else f"{group[0].label} +{len(group) - 1}",
+            "\n".join(mark.text for mark in group),
+        )
+        for group in groups
+    ]
+
+
 def with_marks(figure: Figure, marks: Sequence[Mark]) -> Figure:
     """The figure with a line for each mark. The figure's x axis must be one of time."""
-    newest = sorted(marks, key=lambda mark: mark.at)[-MOST_MARKS:]
+    newest = _gathered(marks, figure)[-MOST_MARKS:]
     shapes = [
         {
             "type": "line",
@@ -50,7 +72,7 @@ def with_marks(figure: Figure, marks: Sequence[Mark]) -> Figure:
             "yref": "paper",
             "yanchor": "bottom",
             "text": escaped(mark.label),
-            "hovertext": escaped(mark.text),
+            "hovertext": escaped(mark.text).replace("\n", "<br>"),
             "showarrow": False,
             "textangle": -30,
             "xanchor": "left",

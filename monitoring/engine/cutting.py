@@ -190,7 +190,8 @@ class Cutter:
         for unit in units:
             table = self._keys([unit])
             ((codes, _),) = self._codes(table, {window.granularity: [window]}).values()
-            labels: dict[str | None, Labels] = {**self._slices(table)}
+            labels: dict[str | None, Labels] = {}
+            labels.update(self._slices(table).items())
             if self.model_column:
                 labels[None] = Labels.of(table.column(self.model_column).combine_chunks())
             for name, each in labels.items():

@@ -132,7 +132,7 @@ def _exact_ks(statistic: float, n: int, m: int) -> float:
             reached[0] += all_paths[first - 1]  # All that come from outside have left.
         left = all_paths.copy()
         reached.cumsum(out=left[first:last])
-    return float(left[-1] / all_paths[-1])
+    return float(min(left[-1] / all_paths[-1], 1.0))
 
 
 def _ks_pvalue(statistic: float, n: int, m: int) -> float:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from monitoring.engine.spec import TABLE_ROW
 from monitoring.models import Monitor, ProblemType
 from monitoring.services.dashboard_filters import (
@@ -110,15 +112,25 @@ class Dashboard:
     columns: list[Row] = field(default_factory=list)
     slices: list[Row] = field(default_factory=list)
     detail: ColumnDetail | None = None
+    open_window: datetime | None = None
 
     @property
     def last_window(self) -> datetime | None:
-        """The window that is looked at closely."""
-        return window_of(self.chosen) or (self.windows[-1] if self.windows else None)
+        """The window that is looked at closely: the chosen one, or the newest that is over."""
+        if self.chosen.window or not self.windows:
+            return window_of(self.chosen)
+        is_open = self.windows[-1] == self.open_window and len(self.windows) > 1
+        return self.windows[-2 if is_open else -1]
+
+    @property
+    def last_rows(self) -> int:
+        """How many rows that window has."""
+        counts = dict(zip(self.windows, self.rows_per_window, strict=True))
+        return counts.get(self.last_window, 0) if self.last_window else 0
 
 
 @audited_read
-def build_dashboard(*, actor: Actor, table: str, chosen: Chosen) -> Dashboard:
+def build_dashboard(*, actor: Actor, table: str, chosen: Chosen, now: datetime | None = None) -> Dashboard:
     """The dashboard of a table's monitor. Reads the metric tables, never the monitored one.
 
     Raises:
@@ -132,7 +144,7 @@ def build_dashboard(*, actor: Actor, table: str, chosen: Chosen) -> Dashboard:
     board = Dashboard(monitor, complete(chosen, choices), choices)
     wanted = row_filter(board.chosen)
     profiles = _inputs(read_rows(tables.profile, wanted, _PROFILE_FIELDS, model_id_column=monitor.model_id_column))
-    _add_windows(board, profiles)
+    _add_windows(board, profiles, now=now or timezone.now())
     _add_drift(board, tables, wanted)
     _add_quality(board, tables, wanted)
     _add_columns(board, profiles)
@@ -146,11 +158,13 @@ def _inputs(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.get("log_type") != BASELINE]
 
 
-def _add_windows(board: Dashboard, profiles: Sequence[Row]) -> None:
+def _add_windows(board: Dashboard, profiles: Sequence[Row], *, now: datetime) -> None:
     counts: dict[datetime, int] = {}
     for row in profiles:
         if row["column_name"] == TABLE_ROW:
             counts[row["start"]] = counts.get(row["start"], 0) + int(row.get("count") or 0)
+            if row["end"] > now and board.chosen.granularity:
+                board.open_window = row["start"]
     starts = sorted(counts)
     if not board.chosen.since:
         starts = starts[-DEFAULT_WINDOWS:]
@@ -342,6 +356,10 @@ def _add_notices(board: Dashboard, tables: MetricTables) -> None:
         board.notices.append("No rows fall into these filters. Widen the range, or choose another slice or model.")
     elif count == 1 and board.chosen.drift == CONSECUTIVE:
         board.notices.append("There is one window: drift from window to window needs a second one.")
+    if board.open_window and not board.chosen.window and count > 1:
+        board.notices.append(
+            "The newest window is not over yet: what is told of the latest one is of the one before."
+        )
     if not monitor.baseline_table and not monitor.baseline_table_name and BASELINE not in board.choices.drifts:
         board.notices.append(
             "No baseline table is set, so windows are held against the ones before them. "

@@ -59,7 +59,8 @@ def open_metric_tables(*, actor: Actor, monitor: Monitor) -> MetricTables:
         AccessDenied, NotFound: SELECT is missing on one of them.
     """
     names = {which: metric_table_of(monitor, which) for which in ("PROFILE", "DRIFT", "INSIGHTS")}
-    opened = open_tables(actor=actor, reads=[table.full_name for table in names.values() if table])
+    reads = [table.full_name for table in names.values() if table]
+    opened = open_tables(actor=actor, reads=reads) if reads else {}
     found = {which: opened.get(table.full_name) if table else None for which, table in names.items()}
     return MetricTables(found["PROFILE"], found["DRIFT"], found["INSIGHTS"])
 

@@ -58,14 +58,13 @@ def moved(changes: Sequence[ColumnChange]) -> int:
 
 
 @register.filter
-def latest(
-    quality: Mapping[str, Mapping[str, Sequence[float | None]]], most: int
-) -> list[tuple[str, float, float | None]]:
-    """The newest value of the first metrics with the one before, of all versions together."""
+def latest(board: Dashboard, most: int) -> list[tuple[str, float, float | None]]:
+    """The first quality metrics in the window that is looked at, and in the one before; of all versions together."""
+    shown = [place for place, start in enumerate(board.quality_windows) if start <= (board.last_window or start)]
     found = []
-    for label, series in list(quality.items())[:most]:
+    for label, series in list(board.quality.items())[:most]:
         whole = series.get("all") or next(iter(series.values()), [])
-        values = [value for value in whole if value is not None]
+        values = [value for place in shown if (value := whole[place]) is not None]
         if values:
             found.append((label, values[-1], values[-2] if len(values) > 1 else None))
     return found
