@@ -14,6 +14,8 @@ def watched(people, settings, tmp_path):
     """prod.flights, in which the owner may make tables; the owner's monitor there has been refreshed once."""
     settings.TABLE_ROOT = str(tmp_path / "tables")
     settings.DATA_DIR = tmp_path
+    # The heartbeat, on a connection of its own, does not see the rows of this transaction.
+    settings.OPERATION_LEASE_SECONDS = 3600
     create_catalog(actor=people.metastore_admin, name="prod")
     create_schema(actor=people.metastore_admin, catalog="prod", name="flights")
     privileges = (Privilege.USE_CATALOG, Privilege.USE_SCHEMA, Privilege.CREATE_TABLE)

@@ -112,3 +112,19 @@ def test_who_may_read_the_metric_tables_sees_it(watched):
     browser.force_login(watched.principals["outsider"])
     assert TABLE not in browser.get("/monitoring").content.decode()
     assert browser.get(f"/explore/quality/{TABLE}/metrics.csv").status_code == 404
+
+
+def test_before_the_first_refresh_it_says_what_it_waits_for(watched):
+    from monitoring.models import Monitor
+
+    Monitor.objects.update(profile_table=None, drift_table=None, insights_table=None)
+    assert board(watched).notices == ["No metrics yet: they are there after the first refresh."]
+
+
+def test_a_window_that_is_not_over_is_not_the_latest_one(watched):
+    whole = board(watched)
+    newest, before = whole.windows[-1], whole.windows[-2]
+    early = build_dashboard(actor=watched.owner, table=TABLE, chosen=Chosen(), now=newest)
+    assert early.last_window == before
+    assert "not over yet" in early.notices[0]
+    assert board(watched, window=newest.isoformat()).last_window == newest
