@@ -7,8 +7,9 @@ endpoint may do with models is another matter: it acts as its creator, see `endp
 from typing import NoReturn
 from uuid import UUID
 
-from django.db.models import Case, IntegerField, Max, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, F, IntegerField, Max, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThan
 
 from registry.errors import AccessDenied, InvalidParameter, NotFound
 from registry.services.actors import Actor
@@ -72,7 +73,7 @@ def _with_level(actor: Actor) -> "QuerySet[ServingEndpoint]":
 
 def visible_endpoints(actor: Actor) -> "QuerySet[ServingEndpoint]":
     """The endpoints on which the actor has a level, decided in SQL; `level_on` reads it off each row."""
-    return _with_level(actor).filter(held_rank__gt=0)
+    return _with_level(actor).filter(GreaterThan(F("held_rank"), 0))
 
 
 def level_on(endpoint: ServingEndpoint) -> EndpointLevel:

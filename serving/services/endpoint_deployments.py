@@ -121,7 +121,7 @@ def _prepare(context: OperationContext, entity: ServedEntity, *, creator: Princi
     try:
         acting = load_actor(creator, context=context.actor.context)
         version = require_loadable(actor=acting, entity=entity)
-        environment = ensure_environment(version=version, log=log.write, canceled=lambda: bool(context.check()))
+        environment = ensure_environment(version=version, log=log.write, canceled=lambda: _is_canceled(context))
         materialise_version(version)
         fingerprint = fingerprint_of(entity, environment=environment, actor=acting)
     except Unavailable:
@@ -139,6 +139,12 @@ def _prepare(context: OperationContext, entity: ServedEntity, *, creator: Princi
     log.flush()
     with context.effect():
         ServedEntity.objects.filter(pk=entity.pk).update(environment=environment, fingerprint=fingerprint)
+
+
+def _is_canceled(context: OperationContext) -> bool:
+    """False; an operation that was canceled, or taken over, stops by an error."""
+    context.check()
+    return False
 
 
 @audited_read

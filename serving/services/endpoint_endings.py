@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -22,7 +23,7 @@ class Told:
     level: str = "INFO"
 
 
-def lock_config(config_id: object) -> tuple[ServingEndpoint, EndpointConfig] | None:
+def lock_config(config_id: UUID | str) -> tuple[ServingEndpoint, EndpointConfig] | None:
     """An endpoint and one of its configurations, both locked; None when they are gone. Call in a transaction."""
     found = EndpointConfig.objects.filter(pk=config_id).values_list("endpoint", flat=True).first()
     rows = ServingEndpoint.objects.select_for_update(of=("self",)).select_related("creator")

@@ -178,7 +178,7 @@ def _share_anew(
         version=endpoint.last_config_version,
         auto_capture=config.auto_capture,
         rollout=rollout,
-        reason=f"rollout of {config.rollout['entity']}",
+        reason=f"rollout of {config.rollout['entity']}"[:255],
         operation=config.operation,
         created_at=now,
         created_by=actor.principal,
