@@ -110,7 +110,11 @@ def _serve(pipe: Connection) -> None:
             posts, clients, seconds = pipe.recv()
         except EOFError:
             return
-        pipe.send(asyncio.run(_run(posts, clients, seconds)))
+        try:
+            pipe.send(asyncio.run(_run(posts, clients, seconds)))
+        except OSError:
+            # Nobody listens there, or not yet.
+            pipe.send(Answers([], seconds, Counter({0: clients})))
 
 
 class Poster:

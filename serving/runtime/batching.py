@@ -25,8 +25,8 @@ _FIRST_ROWS = 64
 class BatchLimit:
     """How many rows a batch may have, so that it takes at most some times as long as a short one.
 
-    Grows while full batches are quick and shrinks in proportion when one was slow, so the last request of a burst
-    does not wait for all the others.
+    Grows while full batches are quick and shrinks when one was slow, so the last request of a burst does not wait for
+    all the others.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,8 @@ class BatchLimit:
         self._floor = seconds if not self._floor else min(seconds, self._floor * 1.02)
         target = max(_SHORTEST_TARGET, _TARGET_TO_FLOOR * self._floor)
         if seconds > target:
-            self.rows = max(1, int(min(rows, self.rows) * target / seconds))
+            # By half at most: one slow moment of the machine says little.
+            self.rows = max(1, self.rows // 2, int(min(rows, self.rows) * target / seconds))
         elif rows * 2 > self.rows:
             self.rows = min(_MOST_ROWS, self.rows * 2)
 

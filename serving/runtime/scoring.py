@@ -112,7 +112,7 @@ class Scorer:
                 if rows is not None:
                     frame = self._reader.frame(rows)
                     if frame is not None:
-                        return self._answer_frame(frame, request_id)
+                        return self._answer_frame(frame, body, content_type, request_id)
             return self._answer_as_mlflow(body, content_type, request_id)
         except BaseException as error:  # noqa: BLE001 — a model may raise anything, SystemExit included
             return self._failure(error, request_id)
@@ -185,12 +185,15 @@ class Scorer:
         except Exception:  # noqa: BLE001 — another MLflow than the ones known: leave reading to it
             return None
 
-    def _answer_frame(self, frame: Any, request_id: str) -> Answered:
+    def _answer_frame(self, frame: Any, body: bytes, content_type: str, request_id: str) -> Answered:
         if self._predict is None:
             raise RuntimeError("no fast way")
         try:
             raw = self._predict(frame)
         except Exception as error:  # noqa: BLE001 — reported as MLflow does
+            if self._flask is not None:
+                # An older MLflow has words of its own for it.
+                return self._answer_as_mlflow(body, content_type, request_id)
             return self._failure(self._as_mlflow_reports(error, frame), request_id)
         return 200, JSON, self.encode(_jsonable(raw))
 
