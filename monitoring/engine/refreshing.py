@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace as changed
 from datetime import datetime
 from pathlib import Path
@@ -15,16 +15,15 @@ import numpy as np
 
 from monitoring.engine import state as states
 from monitoring.engine.columns import kind_of
-from monitoring.engine.custom_metrics import Values, compare, compute_aggregates, definitions_of, derive
+from monitoring.engine.custom_metrics import Values, compute_aggregates, definitions_of, derive
 from monitoring.engine.cutting import Cutter, slices_of
-from monitoring.engine.grouping import WHOLE, Group, Key
-from monitoring.engine.insights import Changes, approximations, feature_columns, multivariate, quality_insights
+from monitoring.engine.grouping import WHOLE, Key
+from monitoring.engine.insights import Changes, feature_columns, multivariate, quality_insights
 from monitoring.engine.planning import Plan, plan_snapshot, plan_windows
 from monitoring.engine.profiles import ColumnProfile
 from monitoring.engine.quality import Qualities, fairness_columns, measure_quality, quality_columns
 from monitoring.engine.rows import (
     Row,
-    drift_row,
     drift_schema,
     group_values,
     insights_schema,
@@ -33,6 +32,7 @@ from monitoring.engine.rows import (
     window_value,
 )
 from monitoring.engine.segments import Samples, Segment
+from monitoring.engine.series import Profiles, Series
 from monitoring.engine.spec import TABLE_ROW, Cancelled, MonitorSpec, Progress, RefreshResult, TableRef
 from monitoring.engine.tables import Source
 from monitoring.engine.validation import validate_spec
@@ -46,10 +46,6 @@ SAMPLED_ROWS = 200_000
 SAMPLED_OF_WINDOW = 2_000
 BASELINE = Window("baseline", 0, 0)
 """Stands for the baseline table; its rows have neither window nor granularity."""
-
-Profiles = dict[Group, ColumnProfile]
-_Pair = tuple[Row, Mapping[str, object], Mapping[str, object]]
-"""A drift row with the values of its custom metrics on both sides."""
 
 
 def refresh(
@@ -88,11 +84,13 @@ def refresh(
     validate_spec(spec, source.schema)
     with TemporaryDirectory(dir=state_folder, prefix="work-") as work:
         uris = [profile_table_uri, drift_table_uri, insights_table_uri]
-        run = _Refresh(spec, source, baseline, state_folder, Path(work), monitor_version, now, progress)
+        run = Run(spec, source, baseline, state_folder, Path(work), monitor_version, now, progress)
         return run.run(uris, metrics_storage_options)
 
 
-class _Refresh:
+class Run:
+    """One refresh: what it was asked, what it measures, and where rows go."""
+
     def __init__(
         self,
         spec: MonitorSpec,
@@ -128,6 +126,7 @@ class _Refresh:
     # --- The course of a refresh ----------------------------------------------------------------------------------
 
     def run(self, uris: Sequence[str | None], options: Mapping[str, str] | None) -> RefreshResult:
+        """Measure and write; `uris` are of the profile, drift and insights tables."""
         self.progress(2, "Looking for changed windows")
         if self.spec.kind == "SNAPSHOT":
             self.plan = plan_snapshot(self.source, self.state, self.now)
@@ -140,9 +139,7 @@ class _Refresh:
         self._cut()
         self._open_spools(with_insights=uris[2] is not None)
         self.new_cache.mkdir()
-        for position, column in enumerate(self._measured_columns()):
-            share = (position + 1) / max(len(self.columns), 1)
-            self.progress(10 + int(75 * share), f"Measured {column}")
+        self._measure_columns()
         self._whole_table()
         for spool in self.spools:
             spool.close()
@@ -207,20 +204,19 @@ class _Refresh:
         rows = min(SAMPLED_OF_WINDOW, SAMPLED_ROWS // windows)
         self.samples = Samples(rows) if self.base and with_insights and rows >= LEAST_ROWS else None
 
-    def _measured_columns(self) -> Iterable[str]:
-        """Columns as they are done, in order; what a column found is taken up here, by one thread."""
+    def _measure_columns(self) -> None:
+        """All columns, some at a time; what a column found is taken up here in order, by one thread."""
         with ThreadPoolExecutor(WORKERS) as pool:
             waiting: list[tuple[str, Future[list[Key]]]] = []
             try:
                 waiting.extend((column, pool.submit(self._column, column)) for column in self.columns)
-                for column, future in waiting:
-                    while not future.done():
-                        wait([future], timeout=1, return_when=FIRST_COMPLETED)
-                        if not future.done():
-                            self.progress(10, f"Measuring {column}")
+                for position, (column, future) in enumerate(waiting):
+                    percent = 10 + 75 * position // len(waiting)
+                    self.progress(percent, f"Measuring {column}")
+                    while wait([future], timeout=1).not_done:
+                        self.progress(percent, f"Measuring {column}")  # May cancel.
                     for key in future.result():
                         self.non_null.setdefault(key, []).append(column)
-                    yield column
             finally:
                 self.stop.set()
                 for _, future in waiting:
@@ -232,7 +228,7 @@ class _Refresh:
     def _column(self, column: str) -> list[Key]:
         """Measure a column and write its rows; returns the groups in which it has values."""
         base = self._baseline(column)
-        series = _Series(self, column, base, states.read_profiles(self._kept_file(column)))
+        series = Series(self, column, base, states.read_profiles(self._kept_file(column)))
         for segment in self.segments:
             if self.stop.is_set():
                 raise Cancelled
@@ -285,7 +281,7 @@ class _Refresh:
 
     def _heading(self, key: Key) -> Row:
         window, group = key
-        is_base = window is BASELINE
+        is_base = window == BASELINE
         return {
             "window": None if is_base else window_value(window),
             "granularity": None if is_base else window.granularity,
@@ -305,11 +301,11 @@ class _Refresh:
             base_quality = measure_quality(self.base_segments, self.spec, self.plan.warnings)
 
         def more(key: Key) -> Row:
-            found: Qualities = base_quality if key[0] is BASELINE else quality
+            found: Qualities = base_quality if key[0] == BASELINE else quality
             return quality_columns(found[key], self.spec) | fairness_columns(found, key) if key in found else {}
 
         base = self._whole_baseline(more)
-        series = _Series(self, TABLE_ROW, base, states.read_profiles(self._kept_file(TABLE_ROW)), more)
+        series = Series(self, TABLE_ROW, base, states.read_profiles(self._kept_file(TABLE_ROW)), more)
         found: dict[Key, ColumnProfile] = {}
         for segment in self.segments:
             found.update(self._rows_of_table(segment))
@@ -409,111 +405,3 @@ class _Refresh:
         if self.base is not None and not self.base_is_kept:
             (self.base_folder / "complete").touch()
         return written
-
-
-class _Series:
-    """A column through time: rows are written as its windows come, and only what later ones need is held."""
-
-    def __init__(
-        self,
-        run: _Refresh,
-        column: str,
-        base: Profiles,
-        kept: Mapping[Key, ColumnProfile],
-        more: Callable[[Key], Row] = lambda _: {},
-    ) -> None:
-        self.run, self.column, self.base, self.more = run, column, base, more
-        self.type = None if column == TABLE_ROW else run.source.schema.field(column).type
-        self.held: dict[Window, Profiles] = {}
-        self.present: list[Key] = []
-        self.latest: dict[Key, ColumnProfile] = {}
-        self.compared: set[Window] = set()
-        for (window, group), profile in kept.items():
-            if window in run.plan.kept:
-                self.held.setdefault(window, {})[group] = profile
-        self._keep_latest(self.held)
-
-    def _keep_latest(self, windows: Mapping[Window, Profiles]) -> None:
-        for window, profiles in windows.items():
-            if window in self.run.plan.latest:
-                self.latest.update({(window, group): profile for group, profile in profiles.items()})
-
-    def take(self, profiles: Mapping[Key, ColumnProfile]) -> None:
-        """Windows that were measured, in order of time."""
-        run, plan = self.run, self.run.plan
-        found: dict[Window, Profiles] = {}
-        for (window, group), profile in profiles.items():
-            found.setdefault(window, {})[group] = profile
-            if profile.count:
-                self.present.append((window, group))
-        order = sorted(found, key=lambda each: (str(each.granularity), each.start))
-        keys = [(window, group) for window in order for group in found[window]]
-        rows, whole = run.profile_rows(self.column, {key: profiles[key] for key in keys}, run.values)
-        for key, profile in whole.items():
-            found[key[0]][key[1]] = profile
-        self.held.update(found)
-        for key, row in zip(keys, rows, strict=True):
-            if key[0] in plan.refreshed:
-                run.profile_spool.add([row | self.more(key)])
-                for each in approximations(key, self.column, whole[key]):
-                    run.insight(each)
-        self._keep_latest(found)
-        self._compare(order)
-        self._forget(found)
-
-    def _forget(self, found: Mapping[Window, Profiles]) -> None:
-        plan = self.run.plan
-        last = {window.granularity: window for window in sorted(found, key=lambda each: each.start)}
-        for window in found:
-            after = plan.following.get(window)
-            if window is not last[window.granularity] and after not in plan.kept:
-                del self.held[window]
-
-    def finish(self) -> None:
-        """Compare windows that were kept with those that changed before them, and keep the latest."""
-        self._compare(sorted(self.run.plan.compared & self.run.plan.kept, key=str))
-        states.write_profiles(states.column_file(self.run.new_cache, self.column), self.latest)
-
-    def _compare(self, windows: Sequence[Window]) -> None:
-        chosen = [
-            window
-            for window in windows
-            if window in self.run.plan.compared and window in self.held and window not in self.compared
-        ]
-        self.compared.update(chosen)
-        pairs = [pair for window in chosen for pair in self._pairs(window)]
-        compare(pairs, self.run.custom)
-        self.run.drift_spool.add([row for row, _, _ in pairs])
-
-    def _pairs(self, window: Window) -> Iterable["_Pair"]:
-        current = self.held[window]
-        before = self.run.plan.previous.get(window)
-        if before is not None and before in self.held:
-            earlier = self.held[before]
-            for group, profile in current.items():
-                if (reference := earlier.get(group)) is not None:
-                    yield self._pair(window, group, profile, reference, before)
-        for group, profile in current.items():
-            reference = self.base.get(group)
-            if reference is None and group.model is not None and self.run.base_model is None:
-                reference = self.base.get(changed(group, model=None))
-            if reference is not None:
-                yield self._pair(window, group, profile, reference, None)
-
-    def _pair(
-        self, window: Window, group: Group, profile: ColumnProfile, reference: ColumnProfile, before: Window | None
-    ) -> "_Pair":
-        run = self.run
-        drift_type = "BASELINE" if before is None else "CONSECUTIVE"
-        row = {
-            "window": window_value(window),
-            "granularity": window.granularity,
-            "monitor_version": run.monitor_version,
-            "window_cmp": window_value(before),
-            "drift_type": drift_type,
-            **group_values(run.spec, run.source.schema, group),
-            **drift_row(self.column, self.type, profile, reference),
-        }
-        if group == WHOLE:
-            run.changes.add(window, drift_type, row)
-        return row, profile.custom, reference.custom

@@ -12,6 +12,8 @@ from monitoring.engine.rows import Row, batch_of
 from monitoring.engine.windows import Window, moment
 
 _BATCH = 512
+MOST_FILES = 60
+"""From so many on the files of a metric table are put together."""
 
 
 class Spool:
@@ -72,6 +74,15 @@ def replace(uri: str, spool: Spool, where: str, options: Mapping[str, str] | Non
         storage_options=storage,
         commit_properties=properties,
     )
+    _tidy(uri, storage)
+
+
+def _tidy(uri: str, storage: dict[str, str] | None) -> None:
+    """Every refresh leaves small files: many become one, and what has been replaced for a week is deleted."""
+    table = deltalake.DeltaTable(uri, storage_options=storage)
+    if len(table.file_uris()) > MOST_FILES:
+        table.optimize.compact()
+        table.vacuum(dry_run=False)
 
 
 def holds_for(windows: Collection[Window], known: Sequence[Window]) -> str:

@@ -153,6 +153,9 @@ def test_nothing_new_writes_nothing(lake):
 def test_a_new_window_reads_its_own_rows(lake):
     lake.write(*(rows(day) for day in range(3, 15)))
     lake.refresh()
+    percents = [int(step.split()[0]) for step in lake.steps]
+    assert percents == sorted(percents)
+    assert (percents[0], percents[-1]) == (0, 100)
     lake.write(rows(15))
     assert lake.refresh().rows_read == 100  # Once for their times, once for their values: no row of another window.
 
@@ -366,6 +369,15 @@ def test_a_slice_keeps_its_most_frequent_values(lake):
     counts = np.bincount(rows(3, 300)["n"].to_numpy())
     expected = {str(value) for value in np.argsort(-counts)[:2]}
     assert {row["slice_value"] for row in lake.read("profile", slice_key="n")} == expected
+
+
+def test_small_files_of_metric_tables_are_put_together(lake, monkeypatch):
+    monkeypatch.setattr("monitoring.engine.writing.MOST_FILES", 2)
+    for day in range(3, 7):
+        lake.write(rows(day))
+        lake.refresh()
+    assert len(DeltaTable(str(lake.root / "profile")).file_uris()) <= 2
+    assert starts(lake.profile("x")) == [3, 4, 5, 6]
 
 
 def test_a_table_that_is_not_there(tmp_path):
