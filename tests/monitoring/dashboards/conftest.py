@@ -15,7 +15,7 @@ def watched(people, settings, tmp_path):
     settings.TABLE_ROOT = str(tmp_path / "tables")
     settings.DATA_DIR = tmp_path
     # The heartbeat, on a connection of its own, does not see the rows of this transaction.
-    settings.OPERATION_LEASE_SECONDS = 3600
+    settings.OPERATION_LEASE_SECONDS = settings.OPERATION_HEARTBEAT_SECONDS = 3600
     create_catalog(actor=people.metastore_admin, name="prod")
     create_schema(actor=people.metastore_admin, catalog="prod", name="flights")
     privileges = (Privilege.USE_CATALOG, Privilege.USE_SCHEMA, Privilege.CREATE_TABLE)
