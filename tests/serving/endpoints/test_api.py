@@ -13,6 +13,7 @@ from registry.services.version_uses import uses_of
 from serving.models import EndpointLevel, EndpointPermission, ServingEndpoint
 from serving.services.endpoint_updates import update_config
 from serving.services.endpoints import NewEndpoint, create_endpoint, list_endpoints
+from tests.openapi.answers import complaints, operation_of
 from tests.serving.endpoints.conftest import MODEL, deploy, served, split
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ OWN = "/api/modelkeep/endpoints/fraud"
 
 @pytest.fixture
 def call(people):
-    """Call the API as somebody; the JSON of the answer."""
+    """Call the API as somebody; the JSON of the answer, which is as the document says."""
     tokens: dict[str, str] = {}
 
     def send(method: str, path: str, body=None, *, who: str = "owner", status: int = 200, accept: str = "*/*"):
@@ -36,6 +37,9 @@ def call(people):
             headers={"Authorization": f"Bearer {tokens[who]}", "Accept": accept},
         )
         assert response.status_code == status, response.content
+        one = operation_of(method, path)
+        assert one is not None, f"{method} {path} is not documented"
+        assert list(complaints(one, response)) == []
         return response.json()
 
     return send
