@@ -91,12 +91,16 @@ def _facts(
         "Model": model,
         "Version": version,
         "Traffic": "a copy of all (shadow)" if role == EntityRole.SHADOW else f"{traffic} %",
-        "Requests at a time": f"{size}, {least} to {most}" if size else f"{least} to {most}",
+        "Requests at a time": ", ".join(part for part in (size, _between(least, most)) if part),
         "Compute": type_,
         "Scale to zero": "yes" if to_zero else "no",
         "Micro-batching": "yes" if batching else "no",
     }
     return facts | {f"${name}": str(value) for name, value in sorted(variables.items())}
+
+
+def _between(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def _line(what: str, before: str, after: str) -> Line:
@@ -137,5 +141,8 @@ def differences_of_configs(before: EndpointConfig | None, after: EndpointConfig)
 
 
 def named_facts(config: EndpointConfig | None) -> list[tuple[str, dict[str, str]]]:
-    """The entities of a stored configuration, as `differences` takes them."""
-    return [(entity.name, facts_of_entity(entity)) for entity in config.entities.all()] if config else []
+    """The entities of a stored configuration as `differences` takes them, the largest share first."""
+    if config is None:
+        return []
+    entities = sorted(config.entities.all(), key=lambda one: (one.role, -one.traffic_percentage, one.name))
+    return [(entity.name, facts_of_entity(entity)) for entity in entities]

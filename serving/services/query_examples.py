@@ -39,6 +39,11 @@ class Example:
     """Whether it came with the model, rather than being made up."""
 
     @property
+    def rows(self) -> int:
+        """How high a field is that shows it."""
+        return min(max(self.body.count("\n") + 2, 5), 18)
+
+    @property
     def note(self) -> str:
         """Where it comes from, for people."""
         return "The input example of the model" if self.is_own else "Made up from the model's signature"

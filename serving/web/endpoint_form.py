@@ -34,6 +34,10 @@ _NEWEST = 12
 _CODE = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 
 
+def _between(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
+
+
 class EntityForm(forms.Form):
     """One served entity as people write it."""
 
@@ -41,7 +45,7 @@ class EntityForm(forms.Form):
     version = forms.CharField(
         max_length=256,
         widget=forms.TextInput({**_CODE, "placeholder": "3, or @Champion"}),
-        help_text="A number, or an alias to follow: moving it deploys the version it names then.",
+        help_text="Or an alias to follow, as @Champion.",
     )
     traffic = forms.IntegerField(
         label="Traffic", min_value=0, max_value=100, initial=0, widget=forms.NumberInput({"data-traffic-number": ""})
@@ -49,16 +53,14 @@ class EntityForm(forms.Form):
     role = forms.ChoiceField(
         choices=[(EntityRole.LIVE, "Answers its share"), (EntityRole.SHADOW, "Shadow: a copy of all, unanswered")],
         initial=EntityRole.LIVE,
-        required=False,
     )
     size = forms.ChoiceField(
         label="Scale",
         choices=[
-            *((name, f"{name}: {least} to {most} at a time") for name, (least, most) in SIZES.items()),
+            *((name, f"{name}: {_between(least, most)} at a time") for name, (least, most) in SIZES.items()),
             (CUSTOM, "Own bounds"),
         ],
         initial="Small",
-        required=False,
     )
     least = forms.IntegerField(
         label="At least", min_value=0, required=False, widget=forms.NumberInput({"step": UNITS})
@@ -72,7 +74,7 @@ class EntityForm(forms.Form):
     name = forms.CharField(
         max_length=255, required=False, widget=forms.TextInput(_CODE), help_text="Empty: model-version."
     )
-    compute = forms.ChoiceField(choices=[(one, one) for one in WORKLOAD_TYPES], initial="CPU", required=False)
+    compute = forms.ChoiceField(choices=[(one, one) for one in WORKLOAD_TYPES], initial="CPU")
     variables = forms.CharField(
         label="Environment variables",
         required=False,

@@ -21,7 +21,7 @@ from serving.services.inference_tables import list_inference_tables
 from serving.services.query_examples import example_of, version_of
 from serving.services.replica_logs import replica_logs
 from serving.web.endpoint_metrics import metrics_context
-from serving.web.log_lines import marked_lines
+from serving.web.log_lines import marked_lines, quoted_in
 from serving.web.snippets import snippets_for
 from serving.web.words import LEVELS
 
@@ -65,7 +65,7 @@ def _events(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Con
 
 @dataclass(frozen=True)
 class ConfigRow:
-    """A configuration in the history, and how it differed from the one before it."""
+    """A configuration in the history, and how it differs from the one that answered before it."""
 
     config: EndpointConfig
     differences: list[EntityDifference]
@@ -80,14 +80,14 @@ def _configs(request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Co
         page_token=request.GET.get("page", ""),
     )
     idle = watched.endpoint.config_update != "IN_PROGRESS"
-    earlier: list[EndpointConfig | None] = [*page.items[1:], None]
+    answered = {ConfigState.ACTIVE, ConfigState.SUPERSEDED}
     rows = [
         ConfigRow(
             config,
-            differences_of_configs(before, config),
+            differences_of_configs(next((one for one in page.items[place:] if one.state in answered), None), config),
             may_roll_back=watched.may_manage and idle and config.state == ConfigState.SUPERSEDED,
         )
-        for config, before in zip(page.items, earlier, strict=True)
+        for place, config in enumerate(page.items, 1)
     ]
     return {"page": page, "rows": rows}
 
@@ -134,12 +134,20 @@ def log_context(request: HttpRequest, entity: ServedEntity, kind: str) -> Contex
     replicas = replica_logs(entity) if kind == "service" else []
     failed = entity.deployment == Deployment.FAILED
     return {
-        "lines": marked_lines(entity.build_log) if kind == "build" else [],
+        "lines": marked_lines(entity.build_log, named=_named_in(entity)) if kind == "build" else [],
         "replicas": [(one, marked_lines(one.text)) for one in replicas],
         "failed": failed,
         "growing": growing,
         "wait": next_wait(request.GET.get("wait", "")),
     }
+
+
+def _named_in(entity: ServedEntity) -> str:
+    """The line of the build log that the failure quotes, as a requirement that cannot be had."""
+    if entity.deployment != Deployment.FAILED:
+        return ""
+    lines = {line.strip() for line in entity.build_log.splitlines()}
+    return quoted_in(entity.deployment_message, [line for line in lines if len(line) >= _SHORTEST])
 
 
 def _table(_request: HttpRequest, actor: Actor, watched: WatchedEndpoint) -> Context:
@@ -160,7 +168,7 @@ def _settings(_request: HttpRequest, _actor: Actor, watched: WatchedEndpoint) ->
     }
 
 
-_CONFIGS = 20
+_CONFIGS, _SHORTEST = 20, 4
 _TABS: Mapping[str, Callable[[HttpRequest, Actor, WatchedEndpoint], Context]] = {
     "overview": _overview,
     "metrics": metrics_context,

@@ -278,6 +278,8 @@ SCREENS = [
     Screen("endpoint-grant", "/serving/flight-delay?tab=permissions", before=dialog("Give access"), whole=False),
     Screen("endpoint-limits", "/serving/flight-delay/limits"),
     Screen("endpoint-delete", "/serving/fare/delete"),
+    Screen("version-validate", f"{MODEL}/version/9", before=dialog("Can I deploy this?"), whole=False),
+    Screen("version-requirements", f"{MODEL}/version/9/environment/edit"),
     Screen("endpoint-capture", "/serving/flight-delay?tab=table", before=dialog("Turn on"), whole=False),
     Screen("endpoint-create", "/serving/create/endpoint?model=prod.flights.delay&version=@Champion"),
     Screen("endpoint-edit", "/serving/fare-preview/edit", before=adding_entity),
