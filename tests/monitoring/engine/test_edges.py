@@ -293,3 +293,14 @@ def test_types_are_named_as_spark_does():
     assert spark_name(map_type) == "map<string,array<int>>"
     assert spark_name(pa.timestamp("us", tz="UTC")) == "timestamp"
     assert spark_name(pa.timestamp("us")) == "timestamp_ntz"
+
+
+def test_hostile_names_of_columns(lake):
+    names = ["a'b", 'c"d', "e.f", "g h", "window", "count", "x`y", "naïve", "{{z}}", "a/b", "per%cent", "--"]
+    table = pa.table({"ts": times([at(3)] * 5), **{name: np.arange(5) for name in names}})
+    lake.spec = replace(DAILY, slicing_expressions=tuple(names), max_slice_values=2)
+    lake.write(table)
+    lake.refresh()
+    assert {row["column_name"] for row in lake.read("profile")} == {*names, "ts", ":table"}
+    assert {row["slice_key"] for row in lake.read("profile")} == {*names, None}
+    assert {row["avg"] for row in lake.read("profile", slice_key=None) if row["column_name"] in names} == {2.0}
