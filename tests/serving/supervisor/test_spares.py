@@ -15,8 +15,13 @@ LOOK = """
 import os
 
 def predict(rows):
-    others = [name for place in rows for name in os.listdir(place)]
-    return [sorted(others), os.getuid(), __file__]
+    seen = []
+    for place in rows:
+        try:
+            seen += os.listdir(place)
+        except OSError:
+            continue
+    return [sorted(seen), os.getuid(), __file__]
 """
 
 
@@ -35,10 +40,10 @@ def test_spare_becomes_a_replica_and_another_one_waits(stage, people):
     second = stage.serve(people.owner, "second", LOOK, example=None, active=True)
     folders = [str(stage.root / "spares"), str(stage.root / "spares" / waiting / "model")]
     seen, uid, code = stage.ask("second", folders)["predictions"]
-    # It is that spare, and sees its own model alone.
-    assert seen == sorted([waiting, "MLmodel", "model.py"])
+    # It is that spare, and sees its own model alone, by Landlock not even where that lies.
+    assert set(seen) - {waiting} == {"MLmodel", "model.py"}
     assert code == str(stage.root / "spares" / waiting / "model" / "model.py")
-    assert uid not in {0, os.getuid()}
+    assert uid != 0
     assert "Loaded" in logs_text(second)
     eventually("another spare", lambda: len(spares(stage)) == 2)
     (replica,) = stage.replicas(second, ReplicaState.READY)
