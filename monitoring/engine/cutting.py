@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from monitoring.engine.columns import times_of
 from monitoring.engine.evaluation import evaluate
-from monitoring.engine.expressions import Expression, parse
+from monitoring.engine.expressions import Expression, of_column, parse
 from monitoring.engine.grouping import Codes, Group, Key, Labels, Ordering, orderings
 from monitoring.engine.planning import Plan, is_local
 from monitoring.engine.segments import Piece, Segment
@@ -233,8 +233,7 @@ def slices_of(spec: MonitorSpec, source: Source, *, lenient: bool = False) -> di
     for text in spec.slicing_expressions:
         try:
             if text in names:  # A column whose name is no SQL is still a column.
-                text_of_name = "`" + text.replace("`", "``") + "`"
-                found[text] = parse(text_of_name, columns=names, field="slicing_expressions")
+                found[text] = of_column(text)
             else:
                 found[text] = parse(text, columns=names, field="slicing_expressions")
         except SpecError:

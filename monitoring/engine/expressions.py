@@ -56,6 +56,12 @@ class Expression:
         self.aggregates = aggregates
 
 
+def of_column(name: str) -> Expression:
+    """A column by its name, which need not be SQL."""
+    sql = exp.column(exp.to_identifier(name, quoted=True)).sql(dialect="duckdb")
+    return Expression(sql, frozenset([name]), plain_column=name, aggregates=False)
+
+
 def parse(
     text: str,
     *,
