@@ -68,9 +68,8 @@ def test_a_file_becomes_a_table_then_more_rows_then_other_rows(lake, settings):
 
 def test_a_file_that_breaks_in_the_middle_changes_nothing(lake, settings):
     upload(lake)
-    for content in (b"id\n4\nx\n", b"id,color\n1,red\n", b"id,carrier,delay\n1,2\n"):
-        with pytest.raises(InvalidParameter):
-            upload(lake, content, mode="append")
+    with pytest.raises(InvalidParameter, match="Column 'id' must be int64"):
+        upload(lake, b"id\n4\nx\n", mode="append")
     assert len(rows_of(NEW)) == 2
     with pytest.raises(InvalidParameter):
         upload(lake, b"a,a\n1,2\n", name="prod.ml.other")
