@@ -87,11 +87,21 @@ def _client_packed(version: ModelVersion, watch: Watch) -> ServingEnvironment | 
     if version.packed_environment_bytes is None:
         return None
     try:
-        row = client_environment(version)
-        make_environment(row, fill=fill_client_packed, watch=watch)
+        return ensure_client_packed(version, watch)
     except EnvironmentFailed as error:
         watch.log(f"WARNING: the packed environment is not used: {error.message} It is built from the requirements.")
         return None
+
+
+def ensure_client_packed(version: ModelVersion, watch: Watch) -> ServingEnvironment:
+    """The environment that the client packed with a version, READY on this machine. Nothing is resolved.
+
+    Raises:
+        EnvironmentFailed: there is none, or it cannot be used here.
+        BuildCanceled, Unavailable.
+    """
+    row = client_environment(version)
+    make_environment(row, fill=fill_client_packed, watch=watch)
     _link(version, row, watch.operation_id)
     _note_use(row)
     return row

@@ -10,11 +10,8 @@ from registry.services.model_lookup import find_version_for
 from registry.services.operation_context import OperationContext
 from registry.services.operation_kinds import operation_kind
 from registry.services.operations import resubmit_unchanged, submit_operation
-from serving.models import EnvironmentKind
-from serving.services.client_environments import client_environment
-from serving.services.environment_errors import EnvironmentFailed
 from serving.services.environment_operations import SERVICE, prove_version, result_of, version_of, watch_of
-from serving.services.environments import ensure_environment
+from serving.services.environments import ensure_client_packed
 from serving.services.packed_environments import inspect_packed_environment
 
 STAGE = "stage_deployment"
@@ -54,14 +51,9 @@ def run_stage_deployment(context: OperationContext) -> dict[str, Any]:
     version = version_of(context)
     found = inspect_packed_environment(version)
     context.log(f"Python {found.python}, mlflow {found.mlflow}, {found.files:,} files, {found.size_bytes:,} bytes")
-    client_environment(version)
     context.progress(20, "Unpacking")
     watch = watch_of(context)
-    environment = ensure_environment(
-        version=version, log=watch.log, canceled=watch.canceled, operation_id=context.operation_id
-    )
-    if environment.kind != EnvironmentKind.CLIENT_PACKED:
-        raise EnvironmentFailed("The packed environment cannot be used here; the log says why.")
+    environment = ensure_client_packed(version, watch)
     context.progress(70, "Trying a prediction")
     prove_version(version, environment, watch)
     return {**found.as_result(), **result_of(environment)}
