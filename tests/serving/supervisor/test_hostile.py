@@ -20,7 +20,7 @@ SECRET = "signs nothing outside of a test run"
 VICTIMS = {
     "import-error": ("import not_in_this_environment\n", "not_in_this_environment"),
     "wrong-example": ("def predict(rows):\n    raise ValueError('these are not my columns')\n", "not my columns"),
-    "hangs": ("import time\ntime.sleep(600)\n", "not loaded within 4 seconds"),
+    "hangs": ("import time\ntime.sleep(600)\n", "not loaded within 8 seconds"),
     "exits": ("import os\n\ndef predict(rows):\n    os._exit(7)\n", "code 7"),
     "hungry": (
         "held = []\nfor _ in range(400):\n    held.append(bytearray(4 * 1024 * 1024))\nimport time\ntime.sleep(60)\n",
@@ -28,7 +28,7 @@ VICTIMS = {
     ),
     "stubborn": (
         "import signal, time\nfor number in (2, 15):\n    signal.signal(number, signal.SIG_IGN)\ntime.sleep(600)\n",
-        "not loaded within 4 seconds",
+        "not loaded within 8 seconds",
     ),
     "forks": (
         "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        time.sleep(os.setsid() or 99)\n1 / 0\n",
@@ -91,7 +91,7 @@ def predict(rows):
 def stage_settings():
     return {
         "MODELKEEP_SERVING_START_ATTEMPTS": "2",
-        "MODELKEEP_SERVING_LOAD_SECONDS": "4",
+        "MODELKEEP_SERVING_LOAD_SECONDS": "8",
         "MODELKEEP_SERVING_TIMEOUT_SECONDS": "2",
         "MODELKEEP_SERVING_MEMORY_BYTES_PER_UNIT": str(MEMORY // 4),
         "MODELKEEP_SERVING_TMP_BYTES": str(16 * 1024**2),
