@@ -93,7 +93,9 @@ def bodies(rows: int, count: int = 64) -> list[bytes]:
 @contextmanager
 def running(*commands: list[str], **environment: str) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Processes that end with the block."""
-    env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    # `mlflow models serve` starts uvicorn by its name.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **environment}
     log = subprocess.DEVNULL
     started = [
         subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True, cwd=ROOT)
