@@ -35,7 +35,7 @@ def marks_of(*, actor: Actor, monitor: Monitor, windows: Sequence[datetime]) -> 
 
 
 def _deploys(actor: Actor, inference: InferenceTable, *, since: datetime) -> list[Mark]:
-    seen = visible_endpoints(actor).filter(pk=inference.endpoint_id)
+    seen = visible_endpoints(actor).filter(inference_tables=inference)
     events = EndpointEvent.objects.filter(endpoint__in=seen.values("pk"), kind__in=_DEPLOYS, at__gte=since)
     return [Mark(event.at, _DEPLOYS[event.kind], event.message) for event in events.order_by("-pk")[:MOST_MARKS]]
 

@@ -1,5 +1,7 @@
 """Monitors: the list of all, and the dialogs that make, change and delete one."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -80,7 +82,7 @@ def edit(request: HttpRequest, actor: Actor, full_name: str) -> HttpResponseBase
     return _form(request, form, title=f"Monitor of {choices.table.name}", submit="Save")
 
 
-def _form(request: HttpRequest, form: MonitorForm, *, title: str, submit: str, **more: object) -> HttpResponseBase:
+def _form(request: HttpRequest, form: MonitorForm, *, title: str, submit: str, **more: Any) -> HttpResponseBase:
     return dialog(request, "monitoring/monitor_dialog.html", title=title, form=form, submit=submit, wide=True, **more)
 
 

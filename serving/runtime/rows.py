@@ -68,7 +68,7 @@ class RowReader:
     def frame(self, rows: list[Any]) -> Any:
         """The data frame of rows that `rows` gave, of one body or of many. None: MLflow must read each body."""
         import numpy as np
-        import pandas as pd  # type: ignore[import-untyped]
+        import pandas as pd
 
         columns: dict[str, Any] = {}
         for name, (allowed, kind), values in zip(self.names, self._types, zip(*rows)):  # noqa: B905 — newer than the oldest interpreter

@@ -52,7 +52,7 @@ class Example:
 def version_of(entity: ServedEntity) -> ModelVersion | None:
     """The version behind an entity with its model, as `example_of` takes it; None when it was deleted. One query."""
     rows = ModelVersion.objects.select_related("model__securable__parent__parent", "model__securable__owner")
-    return rows.filter(pk=entity.version_id).first()
+    return rows.filter(served_by=entity).first()
 
 
 def example_of(*, actor: Actor, version: ModelVersion | None) -> Example:

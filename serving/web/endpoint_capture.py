@@ -38,7 +38,7 @@ class CaptureOnForm(Form):
         help_text="As catalog.schema. It takes CREATE TABLE there; the table is yours.",
         widget=PickerInput(reverse_lazy("capture-places")),
     )
-    prefix = forms.CharField(
+    prefix = forms.CharField(  # type: ignore[assignment]  # a field of this name hides the prefix of a form
         label="Begin of the tables' names",
         max_length=200,
         required=False,

@@ -136,7 +136,7 @@ class EntityForm(forms.Form):
         return name or (f"{model.rpartition('.')[2]} {version}".strip() if model else "New served entity")
 
 
-class EntityFormSet(forms.BaseFormSet):  # type: ignore[type-arg]  (the formset of a factory)
+class EntityFormSet(forms.BaseFormSet[EntityForm]):
     """The served entities: together they have all of the traffic."""
 
     def clean(self) -> None:
@@ -417,7 +417,7 @@ def models(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 @signed_in
 def versions(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """What can be served of a model: its aliases and its newest versions, as the options of a field."""
-    name = next((value.strip() for key, value in request.GET.items() if key.endswith("-model")), "")
+    name = next((str(value).strip() for key, value in request.GET.items() if key.endswith("-model")), "")
     found: list[tuple[str, str]] = []
     with suppress(ModelkeepError):
         model = browse_model(actor=actor, name=name).model

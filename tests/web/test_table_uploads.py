@@ -16,9 +16,7 @@ def lake(people, settings, tmp_path):
 
 def send(browser, content=CSV, **given):
     query = {"schema": "prod.ml", "table": "labels", "mode": "create", "file": "labels.csv", **given}
-    return browser.post(
-        "/explore/upload/rows", content, content_type="application/octet-stream", query_params=query
-    )
+    return browser.post("/explore/upload/rows", content, content_type="application/octet-stream", query_params=query)
 
 
 def test_a_file_becomes_a_table_and_what_is_refused_says_why(lake):
