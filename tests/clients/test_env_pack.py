@@ -18,8 +18,11 @@ def test_env_pack_registers_twice_and_is_staged(server, skinny):
         answer = server.call("GET", "/api/modelkeep/operations?kind=stage_deployment").json()
         return [one for one in answer["operations"] if one["state"] in {"SUCCEEDED", "FAILED", "CANCELED"}]
 
+    # Staging unpacks, compiles and predicts, each once: at a busy time more than one wait's patience.
+    wait_for("the first staging ends", staged)
     operations = wait_for("both stagings end", lambda: found if len(found := staged()) == 2 else None)
-    assert [(one["state"], one["error"]) for one in operations] == [("SUCCEEDED", "")] * 2
+    logs = [server.call("GET", f"/api/modelkeep/operations/{one['id']}/log").json()["lines"] for one in operations]
+    assert [(one["state"], one["error"]) for one in operations] == [("SUCCEEDED", "")] * 2, logs
     result = operations[0]["result"]
     assert result["mlflow"] == "3.17.2"
     assert 0 < result["size_bytes"] <= 1024**3
