@@ -9,6 +9,7 @@ line when the replica runs and another when it has ended. The replica ends with 
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import selectors
@@ -18,6 +19,7 @@ import sys
 from typing import Any, NoReturn
 
 _LINE_LIMIT = 1024 * 1024
+_PR_SET_PDEATHSIG = 1
 
 
 class Parent:
@@ -86,6 +88,8 @@ class Parent:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()
+            # However the parent ends, its replicas do.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 1)
             os.dup2(log, 2)
