@@ -1,7 +1,7 @@
 """Creating an endpoint and giving it another configuration: one page, with what it would take beside it."""
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
@@ -136,7 +136,14 @@ class EntityForm(forms.Form):
         return name or (f"{model.rpartition('.')[2]} {version}".strip() if model else "New served entity")
 
 
-class EntityFormSet(forms.BaseFormSet[EntityForm]):
+if TYPE_CHECKING:
+    _FormSet = forms.BaseFormSet[EntityForm]
+else:
+    # Django's class takes no parameter when it runs.
+    _FormSet = forms.BaseFormSet
+
+
+class EntityFormSet(_FormSet):
     """The served entities: together they have all of the traffic."""
 
     def clean(self) -> None:
