@@ -26,11 +26,12 @@ from serving.services.environment_builds import Watch, create_venv
 from serving.services.environment_errors import EnvironmentFailed
 from serving.services.interpreters import Interpreter, choose_interpreter
 from serving.services.packed_environments import inspect_packed_environment, packed_blob
+from serving.services.readable_folders import make_readable
 
 _SITE_PACKAGES = re.compile(r"^(?:\./)?(?:.*/)?lib/python(\d+\.\d+)/(?:site|dist)-packages/(.+)$")
 _MAX_UNPACKED_BYTES = 8 * 1024**3
 _LOOK_SECONDS = 0.2
-_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+_FILE_MODE = 0o644
 
 
 def client_environment(version: ModelVersion) -> ServingEnvironment:
@@ -125,7 +126,7 @@ def _take(archive: tarfile.TarFile, target: Path, minor: str, watch: Watch) -> t
             raise EnvironmentFailed(f"The packed environment unpacks to more than {_MAX_UNPACKED_BYTES:,} bytes.")
         path = target.joinpath(*names)
         if path.parent not in made:
-            path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            make_readable(path.parent, below=target)
             made.add(path.parent)
         _write(archive, member, path)
         count += 1

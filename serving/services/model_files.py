@@ -19,6 +19,7 @@ from registry.models import ManifestEntry, ModelVersion
 from registry.services.artifacts import check_ready
 from registry.storage.blobs import blob_store
 from serving.models import ServedEntity
+from serving.services.readable_folders import make_readable
 
 PACKED = "_databricks/"
 _NEW = ".new"
@@ -71,7 +72,7 @@ def _fill(folder: Path, version: ModelVersion) -> None:
     entries = ManifestEntry.objects.filter(version=version).exclude(path__startswith=PACKED)
     for path, sha256 in entries.order_by("path").values_list("path", "blob_id").iterator():
         target = folder / path
-        target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        make_readable(target.parent, below=folder)
         store.place(sha256, target)
 
 

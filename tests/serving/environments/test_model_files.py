@@ -1,5 +1,6 @@
 """The folder of a version is complete or absent, whoever asks at the same time, and can never be written to."""
 
+import os
 import stat
 import threading
 from datetime import timedelta
@@ -95,3 +96,14 @@ def test_what_nobody_uses_is_swept(version, settings):
     assert sweep_model_files(now=(later + timedelta(days=2)).timestamp()) == 1
     assert not folder.exists()
     assert (materialise_version(version) / "model.pkl").exists()
+
+
+def test_replicas_may_read_it_whatever_the_umask(version):
+    private = os.umask(0o077)
+    try:
+        folder = materialise_version(version)
+    finally:
+        os.umask(private)
+    inside = [path for path in folder.rglob("*") if path.is_dir()]
+    assert inside
+    assert {oct(path.stat().st_mode & 0o777) for path in [folder, *inside]} == {"0o755"}
