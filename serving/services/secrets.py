@@ -6,7 +6,6 @@ holds it.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,7 +91,7 @@ def value_of(*, string_value: str | None, bytes_value: str | None) -> bytes:
         return string_value.encode()
     try:
         return base64.b64decode(bytes_value or "", validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # Not only binascii.Error: text beyond ASCII is another one.
         raise InvalidParameter("'bytes_value' must be base64.", field="bytes_value") from error
 
 

@@ -214,6 +214,7 @@ def test_bytes_that_are_no_text_cannot_be_an_environment_variable(people, scope)
         ("put", {"scope": "team", "key": "a"}, "string_value"),
         ("put", {"scope": "team", "key": "a", "string_value": "x", "bytes_value": "eA=="}, "string_value"),
         ("put", {"scope": "team", "key": "a", "bytes_value": "!"}, "bytes_value"),
+        ("put", {"scope": "team", "key": "a", "bytes_value": "\u00e4\u0083"}, "bytes_value"),
         ("put", {"scope": "team", "key": "a", "string_value": "x" * (128 * 1024 + 1)}, "value"),
         ("acls/put", {"scope": "team", "principal": "nobody@example.com", "permission": "READ"}, "Principal"),
         ("acls/put", {"scope": "team", "principal": "reader@example.com", "permission": "OWN"}, "permission"),
