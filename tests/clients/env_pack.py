@@ -6,7 +6,6 @@ import mlflow
 import mlflow.sklearn
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.utils.env_pack import EnvPackConfig
 from sklearn.linear_model import LogisticRegression
 
 NAME = f"{sys.argv[1]}.packed"
@@ -21,16 +20,14 @@ with mlflow.start_run():
     )
 before = sorted(mlflow.artifacts.list_artifacts(info.model_uri), key=lambda file: file.path)
 
-config = EnvPackConfig(name="databricks_model_serving", install_dependencies=True)
-mlflow.register_model(info.model_uri, NAME, env_pack=config)
-print("ok EnvPackConfig")
+# The shorthand: MLflow makes of it EnvPackConfig("databricks_model_serving", install_dependencies=True).
 mlflow.register_model(info.model_uri, NAME, env_pack="databricks_model_serving")
-print("ok string")
+print("ok packed")
 
 after = sorted(mlflow.artifacts.list_artifacts(info.model_uri), key=lambda file: file.path)
 assert [file.path for file in before] == [file.path for file in after]
 assert (mlflow.pyfunc.load_model(info.model_uri).predict(X) == [0, 0, 1, 1]).all()
 print("ok source intact")
-assert (mlflow.pyfunc.load_model(f"models:/{NAME}/2").predict(X) == [0, 0, 1, 1]).all()
-assert MlflowClient().get_model_version(NAME, "2").status == "READY"
+assert (mlflow.pyfunc.load_model(f"models:/{NAME}/1").predict(X) == [0, 0, 1, 1]).all()
+assert MlflowClient().get_model_version(NAME, "1").status == "READY"
 print("ok loads")

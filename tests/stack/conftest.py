@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 60.0
 
 
-def wait_for(what: str, question: Callable[[], Any]) -> Any:
+def wait_for(what: str, question: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
     """Ask until the answer is true; fail the test when it never is."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if answer := question():
             return answer
