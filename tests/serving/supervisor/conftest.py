@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from config.stack import processes
@@ -175,9 +175,11 @@ class Stage:
     def activate(self, entity: ServedEntity) -> None:
         """What a deployment does last: this configuration answers, the one before ends."""
         config = entity.config
-        ServedEntity.objects.filter(config__endpoint=config.endpoint).exclude(config=config).update(is_wanted=False)
-        EndpointConfig.objects.filter(pk=config.pk).update(state=ConfigState.ACTIVE)
-        ServingEndpoint.objects.filter(pk=config.endpoint_id).update(active_config=config, pending_config=None)
+        earlier = ServedEntity.objects.filter(config__endpoint=config.endpoint).exclude(config=config)
+        with transaction.atomic():
+            earlier.update(is_wanted=False)
+            EndpointConfig.objects.filter(pk=config.pk).update(state=ConfigState.ACTIVE)
+            ServingEndpoint.objects.filter(pk=config.endpoint_id).update(active_config=config, pending_config=None)
 
     def await_ready(self, entity: ServedEntity) -> None:
         def is_ready() -> bool:
