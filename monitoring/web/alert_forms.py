@@ -7,9 +7,7 @@ from django import forms
 
 from monitoring.models import Aggregation, AlertSource, Comparison
 from monitoring.services.alert_settings import AlertSettings
-from monitoring.services.quartz import Schedule, parse_schedule
-from monitoring.web.monitor_forms import SCHEDULES
-from registry.errors import InvalidParameter
+from monitoring.web.monitor_forms import SCHEDULES, schedule_fields, schedule_of
 from registry.models import DestinationKind, NotificationDestination
 from registry.web.dialogs import Form
 
@@ -122,7 +120,7 @@ class AlertForm(Form):
             "emails": tuple(part.strip() for part in given["emails"].split(",") if part.strip()),
             "workflow_destination": given["workflow_destination"],
             "notify_on_ok": given["notify_on_ok"],
-            "schedule": self._schedule(),
+            "schedule": schedule_of(given),
             "description": given["description"],
         }
         return AlertSettings(**{**vars(kept), **shown, **self.looked_at()})
@@ -130,13 +128,6 @@ class AlertForm(Form):
     def looked_at(self) -> dict[str, Any]:
         """The settings that say where the number comes from."""
         raise NotImplementedError
-
-    def _schedule(self) -> Schedule | None:
-        given = self.cleaned_data
-        expression = given["cron"] if given["schedule"] == "own" else given["schedule"]
-        if given["schedule"] == "own" and not expression:
-            raise InvalidParameter("Write a Quartz expression, or choose another schedule.", field="cron")
-        return parse_schedule(expression, given["time_zone"] or "UTC", field="cron") if expression else None
 
     def add_error(self, field: str | None, error: Any) -> None:
         """As a form does, at the field that goes by another name in the service."""
@@ -215,15 +206,11 @@ def _value(text: str) -> float | str | None:
 
 
 def _as_initial(known: AlertSettings) -> dict[str, Any]:
-    expression = known.schedule.expression if known.schedule else ""
-    is_offered = expression in {value for value, _ in SCHEDULES}
     return {
         **vars(known),
         **known.selector,
         "metric": f"{known.metric_table}:{known.metric}" if known.metric else "",
         "threshold": "" if known.threshold is None else known.threshold,
         "emails": ", ".join(known.emails),
-        "schedule": expression if is_offered else "own",
-        "cron": "" if is_offered else expression,
-        "time_zone": known.schedule.time_zone if known.schedule else "UTC",
+        **schedule_fields(known.schedule),
     }

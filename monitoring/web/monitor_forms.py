@@ -1,5 +1,6 @@
 """The form of a monitor: what the columns of one table can be used for."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
@@ -129,7 +130,7 @@ class MonitorForm(Form):
             prediction_proba_column=given["prediction_proba_column"] if log else "",
             slicing_expressions=tuple(line.strip() for line in given["slices"].splitlines() if line.strip()),
             baseline_table_name=given["baseline"],
-            schedule=self._schedule(),
+            schedule=schedule_of(self.cleaned_data),
             failure_emails=tuple(part.strip() for part in given["emails"].split(",") if part.strip()),
             is_paused=kept.is_paused if kept else False,
             custom_metrics=kept.custom_metrics if kept else (),
@@ -139,21 +140,35 @@ class MonitorForm(Form):
             client_settings=kept.client_settings if kept else {},
         )
 
-    def _schedule(self) -> Schedule | None:
-        given = self.cleaned_data
-        expression = given["cron"] if given["schedule"] == "own" else given["schedule"]
-        if given["schedule"] == "own" and not expression:
-            raise InvalidParameter("Write a Quartz expression, or choose another schedule.", field="cron")
-        return parse_schedule(expression, given["time_zone"] or "UTC", field="cron") if expression else None
-
     def add_error(self, field: str | None, error: Any) -> None:
         """As a form does, at the field that goes by another name in the service."""
         super().add_error(_FIELDS.get(field, field) if field else field, error)
 
 
+def schedule_of(given: Mapping[str, Any]) -> Schedule | None:
+    """What a form's `schedule`, `cron` and `time_zone` say; None for no schedule.
+
+    Raises:
+        InvalidParameter: no Quartz expression.
+    """
+    expression = given["cron"] if given["schedule"] == "own" else given["schedule"]
+    if given["schedule"] == "own" and not expression:
+        raise InvalidParameter("Write a Quartz expression, or choose another schedule.", field="cron")
+    return parse_schedule(expression, given["time_zone"] or "UTC", field="cron") if expression else None
+
+
+def schedule_fields(schedule: Schedule | None) -> dict[str, str]:
+    """The same three fields for a schedule that there is."""
+    expression = schedule.expression if schedule else ""
+    is_offered = expression in {value for value, _ in SCHEDULES}
+    return {
+        "schedule": expression if is_offered else "own",
+        "cron": "" if is_offered else expression,
+        "time_zone": schedule.time_zone if schedule else "UTC",
+    }
+
+
 def _as_initial(settings: MonitorSettings) -> dict[str, Any]:
-    expression = settings.schedule.expression if settings.schedule else ""
-    is_known = expression in {value for value, _ in SCHEDULES}
     return {
         "kind": settings.kind,
         "timestamp_column": settings.timestamp_column,
@@ -166,8 +181,6 @@ def _as_initial(settings: MonitorSettings) -> dict[str, Any]:
         "slices": "\n".join(settings.slicing_expressions),
         "baseline": settings.baseline_table_name,
         "output_schema": settings.output_schema_name,
-        "schedule": expression if is_known else "own",
-        "cron": "" if is_known else expression,
-        "time_zone": settings.schedule.time_zone if settings.schedule else "UTC",
+        **schedule_fields(settings.schedule),
         "emails": ", ".join(settings.failure_emails),
     }
