@@ -19,7 +19,7 @@ class ReplicaLost(Exception):
 
 
 class ReplicaRefused(Exception):
-    """The replica did not take the request (it drains): nothing was computed, another one may be asked."""
+    """The replica did not take the request (it drains, or has ended): nothing was computed, ask another one."""
 
 
 class Stream:
@@ -204,7 +204,7 @@ class ReplicaConnection(asyncio.Protocol):
         """Have it finish what it has, take nothing new, and end. Returns when all is answered, or it is gone."""
         try:
             await self.start(frames.DRAIN).answer
-        except ReplicaLost:
+        except (ReplicaLost, ReplicaRefused):
             return
 
     def close(self) -> None:
@@ -236,6 +236,9 @@ class ReplicaConnection(asyncio.Protocol):
         self._lose(f"The connection to the replica ended{f': {exc}' if exc else ''}.")
 
     def _take(self, frame: Frame) -> None:
+        if frame.kind == frames.CLOSING:
+            self._part()
+            return
         call = self._calls.get(frame.call)
         if call is None:
             return
@@ -286,7 +289,13 @@ class ReplicaConnection(asyncio.Protocol):
         if number in self._calls and self._transport is not None:
             self._send(frames.encode(frames.CANCEL, number))
 
-    def _lose(self, reason: str) -> None:
+    def _part(self) -> None:
+        """The replica has answered all that it took: it never saw the rest, and ends."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._lose("The replica has ended.", ReplicaRefused)
+
+    def _lose(self, reason: str, error: type[ReplicaLost | ReplicaRefused] = ReplicaLost) -> None:
         if self._transport is None:
             return
         self._transport = None
@@ -296,7 +305,7 @@ class ReplicaConnection(asyncio.Protocol):
             if call.stream is not None:
                 call.stream.fail(reason)
             if not call.answer.done():
-                call.answer.set_exception(ReplicaLost(reason))
+                call.answer.set_exception(error(reason))
                 # Somebody who went away leaves it unread.
                 call.answer.exception()
             call.settle()

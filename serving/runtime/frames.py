@@ -37,6 +37,9 @@ END = 19
 """The end of a stream."""
 REFUSED = 20
 """Not taken, nothing was computed. Head: `reason`."""
+CLOSING = 21
+"""Call 0: all that was taken is answered, so whatever the caller still has outstanding here was never taken. The
+process ends when the caller closes the connection."""
 
 MAX_FRAME_BYTES = 256 * 1024**2
 """Longer frames are taken for a broken peer."""

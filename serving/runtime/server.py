@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _RECEIVED_BYTES = 256 * 1024
 _JOINED_BYTES = 128 * 1024
+_FAREWELL_SECONDS = 2.0
+"""How long a drained replica waits for its callers to close their connections."""
 
 
 class Connection:
@@ -96,6 +98,9 @@ class Server:
         self._drainers: list[tuple[Connection, int]] = []
         self._draining = False
         self._drained = threading.Event()
+        self._connections: set[Connection] = set()
+        self._all_gone = threading.Condition(self._lock)
+        self._is_closing = False
         self._served = 0
         self._failed = 0
         self._batcher: Batcher | None = None
@@ -130,8 +135,7 @@ class Server:
             drainers = list(self._drainers)
         for connection, call in drainers:
             connection.send([frames.encode(frames.ANSWER, call, status=200)])
-        with contextlib.suppress(OSError):
-            os.unlink(self._address)  # noqa: PTH108
+        self._say_farewell()
 
     def drain(self) -> None:
         """Take nothing new; `serve` returns when everything taken is answered. Safe in a signal handler."""
@@ -173,6 +177,11 @@ class Server:
             except OSError:
                 return
             connection = Connection(peer)
+            with self._lock:
+                self._connections.add(connection)
+                is_late = self._is_closing
+            if is_late:
+                connection.send([_CLOSING])
             threading.Thread(target=self._read, args=(connection,), name="read", daemon=True).start()
 
     def _read(self, connection: Connection) -> None:
@@ -187,6 +196,9 @@ class Server:
             connection.is_open = False
             with contextlib.suppress(OSError):
                 connection.peer.close()
+            with self._lock:
+                self._connections.discard(connection)
+                self._all_gone.notify_all()
 
     def _take(self, connection: Connection, frame: Frame) -> None:
         if frame.kind in (frames.PREDICT, frames.PROVE):
@@ -216,7 +228,23 @@ class Server:
         else:
             raise FrameError(f"kind {frame.kind}")
 
+    def _say_farewell(self) -> None:
+        """Tell every caller that what it sent meanwhile was not taken, and wait until they have heard it.
+
+        A process that ends with unread requests in its sockets would leave their callers to guess.
+        """
+        with self._lock:
+            self._is_closing = True
+            connections = list(self._connections)
+        for connection in connections:
+            connection.send([_CLOSING])
+        with self._lock:
+            self._all_gone.wait_for(lambda: not self._connections, timeout=_FAREWELL_SECONDS)
+
     def _look_drained(self) -> None:
+        # Nobody connects any more; whoever has is told when all is answered.
+        with contextlib.suppress(OSError):
+            os.unlink(self._address)  # noqa: PTH108
         with self._lock:
             if self._draining and not self._taken:
                 self._drained.set()
@@ -282,6 +310,9 @@ class Server:
             is_drained = self._draining and not self._taken
         if is_drained:
             self._drained.set()
+
+
+_CLOSING = frames.encode(frames.CLOSING, 0)
 
 
 def _frames_of(job: Job, answer: Answered | None) -> list[bytes]:

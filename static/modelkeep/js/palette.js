@@ -10,6 +10,9 @@
     input.setAttribute("aria-activedescendant", row ? row.id : "");
     row?.scrollIntoView({ block: "nearest" });
   };
+  // Enter before the answer is there means its first row.
+  let answered = "";
+  let isWanted = false;
   const chosen = () => palette.querySelector("[role=option][aria-selected=true]");
 
   const open = () => {
@@ -40,10 +43,25 @@
       ArrowUp: () => choose(all.at(at - 1)),
       Enter: () => chosen()?.click(),
     };
+    if (event.key === "Enter" && input.value !== answered) {
+      event.preventDefault();
+      isWanted = true;
+      return;
+    }
     if (!moves[event.key] || !all.length) return;
     event.preventDefault();
     moves[event.key]();
   });
 
-  palette.addEventListener("htmx:afterSwap", () => choose(rows()[0]));
+  input.addEventListener("input", () => {
+    isWanted = false;
+  });
+  palette.addEventListener("htmx:beforeSwap", (event) => {
+    answered = event.detail.requestConfig.parameters.q ?? input.value;
+  });
+  palette.addEventListener("htmx:afterSettle", () => {
+    choose(rows()[0]);
+    if (isWanted) chosen()?.click();
+    isWanted = false;
+  });
 })();

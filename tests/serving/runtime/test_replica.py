@@ -130,6 +130,46 @@ def test_drain_answers_what_it_has_and_refuses_the_rest(replica):
     assert replica.exit_code() == 0
 
 
+def test_a_request_that_came_too_late_is_refused_not_lost(replica):
+    """Between the last answer and the end of the process, requests are still on their way."""
+
+    async def walk():
+        connection = await connected(replica.address)
+        reader, writer = await asyncio.open_unix_connection(replica.address)
+        decoder = frames.FrameDecoder()
+
+        async def received():
+            while not (found := decoder.feed(await reader.read(4096))):
+                pass
+            return [(frame.kind, frame.call) for frame in found]
+
+        await connection.drain()
+        assert await received() == [(frames.CLOSING, 0)]
+        writer.write(frames.encode(frames.PREDICT, 7, body=body()))
+        assert await received() == [(frames.REFUSED, 7)]
+        writer.close()
+
+    run(walk())
+    assert replica.exit_code() == 0
+
+
+def test_what_a_closing_replica_has_not_answered_was_never_taken(tmp_path):
+    async def closing(reader, writer):
+        await reader.readexactly(frames.HEADER_BYTES)
+        writer.write(frames.encode(frames.CLOSING, 0))
+
+    async def walk():
+        address = str(tmp_path / "s")
+        async with await asyncio.start_unix_server(closing, address):
+            connection = ReplicaConnection()
+            await connection.connect(address)
+            with pytest.raises(ReplicaRefused):
+                await connection.request({}, body())
+            assert not connection.is_open
+
+    run(walk())
+
+
 def test_streams_fail_before_and_after_they_begin(replica):
     def streamed(order, count):
         record = {"dataframe_records": [{"order": order, "value": count}], "stream": True}
