@@ -148,15 +148,21 @@ def test_a_request_that_came_too_late_is_refused_not_lost(replica):
         writer.write(frames.encode(frames.PREDICT, 7, body=body()))
         assert await received() == [(frames.REFUSED, 7)]
         writer.close()
+        await writer.wait_closed()
 
     run(walk())
     assert replica.exit_code() == 0
 
 
 def test_what_a_closing_replica_has_not_answered_was_never_taken(tmp_path):
+    ended = asyncio.Event()
+
     async def closing(reader, writer):
         await reader.readexactly(frames.HEADER_BYTES)
         writer.write(frames.encode(frames.CLOSING, 0))
+        await reader.read()
+        writer.close()
+        ended.set()
 
     async def walk():
         address = str(tmp_path / "s")
@@ -166,6 +172,7 @@ def test_what_a_closing_replica_has_not_answered_was_never_taken(tmp_path):
             with pytest.raises(ReplicaRefused):
                 await connection.request({}, body())
             assert not connection.is_open
+            await ended.wait()
 
     run(walk())
 
