@@ -17,6 +17,7 @@
     }
   };
 
+  system.addEventListener("change", () => document.dispatchEvent(new CustomEvent("theme-changed")));
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-theme-toggle]")) choose(current() === "dark" ? "light" : "dark");
   });

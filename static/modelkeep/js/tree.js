@@ -128,4 +128,13 @@
     tree.querySelectorAll("[data-followed]").forEach((node) => delete node.dataset.followed);
     follow();
   });
+
+  // Only pages of the explorer are swapped into its frame; a link to any other page opens that page.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { boosted, pathInfo, requestConfig } = event.detail;
+    const page = new URL(pathInfo.finalRequestPath, window.location.href);
+    if (!boosted || requestConfig.verb !== "get" || page.pathname.startsWith("/explore/")) return;
+    event.preventDefault();
+    window.location.assign(page);
+  });
 })();
