@@ -33,6 +33,12 @@ def plain(text: str) -> str:
     return unescape(strip_tags(render_markdown(text[:_PREVIEW]))).strip() if text else ""
 
 
+@register.filter
+def thousands(count: float | None) -> str:
+    """A count with its thousands apart; a dash where it is not known."""
+    return "–" if count is None else f"{int(count):,}"
+
+
 @register.simple_tag
 def moment(at: datetime | None) -> str | SafeString:
     """A time in UTC, which the page's script rewrites for the viewer's zone."""

@@ -39,7 +39,7 @@ _CHARTS: Sequence[tuple[str, str, str, Value]] = [
     ("latency", "Latency, 95th percentile", "ms", lambda point: point.p95_ms),
     ("errors", "Errors, 4xx and 5xx", "%", lambda point: _percent(point.error_rate)),
     ("median", "Latency, median", "ms", lambda point: point.p50_ms),
-    ("queue", "Waiting in line, mean", "ms", lambda point: point.queue_ms),
+    ("queue", "Waiting, mean", "ms", lambda point: point.queue_ms),
     ("model", "In the model, mean", "ms", lambda point: point.model_ms),
     ("cpu", "Processor", "%", lambda point: point.cpu_percent),
     ("memory", "Memory", "%", lambda point: point.memory_percent),
