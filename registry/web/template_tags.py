@@ -36,7 +36,7 @@ def plain(text: str) -> str:
 @register.filter
 def thousands(count: float | None) -> str:
     """A count with its thousands apart; a dash where it is not known."""
-    return "–" if count is None else f"{int(count):,}"
+    return "\u2013" if count is None else f"{int(count):,}"
 
 
 @register.simple_tag

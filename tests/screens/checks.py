@@ -21,10 +21,10 @@ def faults(page: Page, url: str, screen: Screen) -> list[str]:
     page.set_viewport_size(WIDE)
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(url + screen.path)
-    _settle(page)
+    settle(page)
     if screen.before is not None:
         screen.before(page)
-        _settle(page)
+        settle(page)
     found = [f"light: {fault}" for fault in _axe(page)]
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     # Nothing but colours is another one in the dark.
@@ -36,7 +36,7 @@ def faults(page: Page, url: str, screen: Screen) -> list[str]:
     return [f"{screen.name}: {fault}" for fault in found]
 
 
-def _settle(page: Page) -> None:
+def settle(page: Page) -> None:
     """Wait for the parts that the page fetches after it has loaded, and for the charts that it draws."""
     page.wait_for_function(_SETTLED)
 

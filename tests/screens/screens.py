@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page
 
@@ -10,13 +11,17 @@ MODEL = "/explore/data/models/prod/flights/delay"
 
 @dataclass(frozen=True)
 class Screen:
-    """A screen as one person of the seeded world sees it. `before` brings the page into the state to look at."""
+    """A screen as one person of the seeded world sees it. `before` brings the page into the state to look at.
+
+    `alike`: one more state of a page whose other states are tested already; it is there to be looked at.
+    """
 
     name: str
     path: str
     who: str = "ada"
     before: Callable[[Page], None] | None = None
     whole: bool = True
+    alike: bool = False
 
 
 def palette(text: str) -> Callable[[Page], None]:
@@ -41,6 +46,37 @@ def dialog(button: str) -> Callable[[Page], None]:
         page.get_by_role("dialog").wait_for()
 
     return opened
+
+
+def menu(label: str = "More") -> Callable[[Page], None]:
+    """Opens a menu by the name of its button."""
+
+    def opened(page: Page) -> None:
+        page.get_by_role("main").get_by_label(label, exact=True).first.click()
+        page.locator(".menu[open] .menu-item").first.wait_for()
+
+    return opened
+
+
+def from_menu(item: str, label: str = "More") -> Callable[[Page], None]:
+    """Opens the dialog behind an item of a menu."""
+
+    def opened(page: Page) -> None:
+        menu(label)(page)
+        page.locator(".menu[open]").get_by_text(item).click()
+        page.get_by_role("dialog").wait_for()
+
+    return opened
+
+
+def then(*steps: Callable[[Page], None]) -> Callable[[Page], None]:
+    """One after the other."""
+
+    def done(page: Page) -> None:
+        for step in steps:
+            step(page)
+
+    return done
 
 
 def approving(page: Page) -> None:
@@ -148,6 +184,28 @@ def adding_entity(page: Page) -> None:
     page.locator("#endpoint-plan .differences").wait_for()
 
 
+def days(count: int) -> str:
+    """A range of the dashboard that holds so many of the newest windows."""
+    last = datetime.now(UTC) - timedelta(days=1)
+    return f"since={last - timedelta(days=count - 1):%Y-%m-%d}&until={last:%Y-%m-%d}"
+
+
+def first_operation_of_the_api(page: Page) -> None:
+    page.locator(".reference-row").first.click()
+    page.get_by_role("heading", level=1).wait_for()
+
+
+def refreshes(page: Page) -> None:
+    page.get_by_text("Last refresh").click()
+    page.locator(".quality-refreshes table").wait_for()
+
+
+def unfound(page: Page) -> None:
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").fill("nothing is called this")
+    page.locator(".palette-none").wait_for()
+
+
 _WATCHED = "/explore/data/prod/flights/delay_answers"
 
 SCREENS = [
@@ -170,7 +228,11 @@ SCREENS = [
     Screen("sql-result", "/sql", before=querying("SHOW GRANTS ON MODEL prod.flights.delay")),
     Screen("sql-error", "/sql", before=querying("GRANT EXECUTE ON MODEL prod.flights.delay FOR `ben@example.com`")),
     Screen("palette", "/", before=palette("delay"), whole=False),
+    Screen("palette-none", "/", before=unfound, whole=False),
     Screen("keys", "/", before=keys, whole=False),
+    Screen("not-found", "/nothing-is-here"),
+    Screen("reference", "/api/docs"),
+    Screen("reference-operation", "/api/docs", before=first_operation_of_the_api),
     Screen("catalogs", "/explore/data"),
     Screen("catalog", "/explore/data/prod"),
     Screen("schema", "/explore/data/prod/flights"),
@@ -182,6 +244,8 @@ SCREENS = [
     Screen("schema-delete", "/explore/edit/schemas/prod.flights/delete"),
     Screen("model-create", "/explore/data/prod/flights", before=dialog("Create model"), whole=False),
     Screen("table", "/explore/data/prod/flights/departures"),
+    Screen("table-sample", f"{_WATCHED}?tab=sample"),
+    Screen("table-details", f"{_WATCHED}?tab=details", alike=True),
     Screen("table-lineage", "/explore/data/prod/flights/departures?tab=lineage"),
     Screen("copy", f"{MODEL}/version/5", before=copying, whole=False),
     Screen("copy-refused", f"{MODEL}/version/5", who="ben", before=copying, whole=False),
@@ -191,12 +255,17 @@ SCREENS = [
     Screen("experiment-no-runs", "/experiments", before=through("/Shared/pricing")),
     Screen("run", "/experiments", before=through("/Shared/delay", "gradient-boosting-5")),
     Screen("run-metrics", "/experiments", before=through("/Shared/delay", "gradient-boosting-5", "Metrics")),
+    Screen("run-artifacts", "/experiments", before=through("/Shared/delay", "gradient-boosting-5", "Artifacts")),
     Screen("run-register", "/experiments", before=registering, whole=False),
     Screen("model", MODEL),
     Screen("model-versions", f"{MODEL}?tab=versions"),
     Screen("model-versions-none", f"{MODEL}?tab=versions&q=nothing-like-it"),
     Screen("model-aliases", f"{MODEL}?tab=aliases"),
     Screen("model-lineage", f"{MODEL}?tab=lineage"),
+    Screen("model-serving", f"{MODEL}?tab=serving"),
+    Screen("model-menu", MODEL, before=menu(), whole=False),
+    Screen("model-tag", MODEL, before=dialog("Tag"), whole=False),
+    Screen("model-rename", MODEL, before=from_menu("Rename"), whole=False, alike=True),
     Screen("model-details", f"{MODEL}?tab=details"),
     Screen("model-activity", f"{MODEL}?tab=activity"),
     Screen("model-reader", f"{MODEL}?tab=versions", who="ben"),
@@ -244,6 +313,7 @@ SCREENS = [
     Screen("governed-tags", "/settings/governed-tags", who="rosa"),
     Screen("governed-tag", "/settings/governed-tags/tag/data_class", who="rosa"),
     Screen("settings-profile", "/profile"),
+    Screen("settings-password", "/profile/password"),
     Screen("settings-tokens", "/profile/tokens"),
     Screen("settings-webhooks", "/settings/webhooks", who="rosa"),
     Screen("settings-webhooks-empty", "/settings/webhooks", who="cleo"),
@@ -269,6 +339,11 @@ SCREENS = [
     Screen("endpoint-logs", "/serving/flight-delay?tab=logs"),
     Screen("endpoint-build-log", "/serving/fare-nightly?tab=logs&config=2&kind=build"),
     Screen("endpoint-table", "/serving/flight-delay?tab=table"),
+    Screen("endpoint-table-on", "/serving/flight-delay-canary?tab=table"),
+    Screen("endpoint-stop", "/serving/flight-delay", before=from_menu("Stop"), whole=False, alike=True),
+    Screen(
+        "endpoint-cancel", "/serving/flight-delay-canary", before=dialog("Cancel update"), whole=False, alike=True
+    ),
     Screen("endpoint-configs", "/serving/flight-delay?tab=configs"),
     Screen("endpoint-permissions", "/serving/flight-delay?tab=permissions"),
     Screen("endpoint-settings", "/serving/flight-delay?tab=settings"),
@@ -293,13 +368,31 @@ SCREENS = [
     Screen("quality-column", f"{_WATCHED}?tab=quality&column=distance#column"),
     Screen("quality-category", f"{_WATCHED}?tab=quality&column=carrier&drift=CONSECUTIVE#column"),
     Screen("quality-nothing", f"{_WATCHED}?tab=quality&since=2001-01-01&until=2001-01-02"),
+    Screen("quality-one", f"{_WATCHED}?tab=quality&{days(1)}", alike=True),
+    Screen("quality-two", f"{_WATCHED}?tab=quality&{days(2)}", alike=True),
+    Screen("quality-refreshes", f"{_WATCHED}?tab=quality", before=refreshes, whole=False),
+    Screen(
+        "quality-settings",
+        f"{_WATCHED}?tab=quality",
+        before=from_menu("Settings", "More about this monitor"),
+        whole=False,
+    ),
     Screen("quality-off", f"{_WATCHED}_training?tab=quality"),
     Screen("quality-enable", f"{_WATCHED}_training?tab=quality", before=dialog("Enable monitoring"), whole=False),
     Screen("quality-alert", f"{_WATCHED}?tab=quality", before=dialog("Alert me"), whole=False),
     Screen("quality-model", "/explore/data/models/prod/flights/delay?tab=quality"),
+    Screen("quality-model-none", "/explore/data/models/dev/flights/cancellations?tab=quality", alike=True),
     Screen("alerts", "/alerts"),
     Screen("alerts-empty", "/alerts", who="cleo"),
     Screen("alert", "/alerts", before=follow("Distances drift from training")),
+    Screen(
+        "alert-edit",
+        "/alerts",
+        before=then(follow("Distances drift from training"), dialog("Edit")),
+        whole=False,
+        alike=True,
+    ),
+    Screen("alert-query", "/alerts", before=dialog("On a query"), whole=False),
     Screen("settings-limits", "/settings/limits"),
     Screen("settings-about", "/settings/about", who="rosa"),
 ]

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from registry.models import ModelVersion, Operation
+from registry.models import ModelVersion, Operation, Securable
 from registry.services.actors import Actor
 from serving.models import (
+    CaptureForm,
     ConfigState,
     ConfigUpdate,
     Deployment,
@@ -17,6 +18,7 @@ from serving.models import (
     EndpointPermission,
     EndpointSample,
     EntityRole,
+    InferenceTable,
     Replica,
     ReplicaState,
     ServedEntity,
@@ -66,6 +68,25 @@ def build(ada: Actor) -> None:
     asleep = _endpoint(ada, "fare-preview", "Wakes for whoever asks.")
     _config(ada, asleep, 1, [("fare-1", "pricing.fare", 1, 100)], state=ConfigState.ACTIVE, replicas=0, to_zero=True)
     _secrets(ada)
+
+
+def keep_answers(ada: Actor, *, payload: str, unpacked: str) -> None:
+    """What the canary is asked and answers is kept: in these tables, which are there."""
+    tables = {one.full_name: one for one in Securable.objects.select_related("parent__parent").filter(type="TABLE")}
+    endpoint = ServingEndpoint.objects.get(name="flight-delay-canary")
+    now = timezone.now()
+    InferenceTable.objects.create(
+        endpoint=endpoint,
+        endpoint_name=endpoint.name,
+        form=CaptureForm.AI_GATEWAY,
+        table=tables[payload],
+        unpacked_table=tables[unpacked],
+        retention_days=90,
+        appended_rows=128_400,
+        appended_at=now - timedelta(seconds=40),
+        created_at=now - timedelta(days=4),
+        created_by=ada.principal,
+    )
 
 
 def _endpoint(ada: Actor, name: str, description: str = "") -> ServingEndpoint:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.screens.checks import settle
 from tests.screens.password import PASSWORD
 from tests.screens.screens import SCREENS, Screen
 from tests.stack.conftest import Launcher
 
+_HEIGHT = "document.documentElement.scrollHeight"
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 860}},
@@ -82,7 +84,14 @@ def shoot(page: Page, url: str, screen: Screen, target: Path) -> None:
     if screen.before is not None:
         screen.before(page)
         page.wait_for_load_state("networkidle")
-    page.screenshot(path=target, full_page=screen.whole)
+    settle(page)
+    # A window as tall as the page: what sticks to the screen's edge would end in the middle of a longer picture.
+    size = page.viewport_size
+    if screen.whole and size:
+        page.set_viewport_size({**size, "height": max(size["height"], page.evaluate(_HEIGHT))})
+    page.screenshot(path=target)
+    if size:
+        page.set_viewport_size(size)
     sys.stdout.write(f"{target}\n")
 
 
