@@ -29,7 +29,7 @@ def why_not_row_wise(scorer: Scorer) -> str:
     known = reader.rows(example) if example is not None else None
     if not known:
         return "it was saved without an input example of rows to prove it with"
-    rows = _like(known, max(_SIZES))
+    rows = rows_like(known, max(_SIZES))
     try:
         singles: list[bytes] = []
         until = time.monotonic() + _SECONDS
@@ -57,8 +57,8 @@ def _answers(scorer: Scorer, rows: list[Any]) -> list[bytes] | None:
     return None if values is None else [scorer.encode([value]) for value in values]
 
 
-def _like(rows: list[Any], count: int) -> list[Any]:
-    """The rows first, then made-up ones: numbers near theirs, words and truths out of theirs."""
+def rows_like(rows: list[Any], count: int) -> list[Any]:
+    """The rows first, then made-up ones: numbers near theirs, words and truths out of theirs. The same at each call."""
     chance = random.Random(0)  # noqa: S311 — nothing secret, and the same at every start
     columns = list(zip(*rows))  # noqa: B905 — `strict` is newer than the oldest interpreter
     made = [list(row) for row in rows[:_SINGLES]]
