@@ -63,9 +63,8 @@ def _direct(model: Any) -> Predict | None:
     forest = model.get_raw_model()
     kind, wanted = type(forest).__name__, python_function.get("predict_fn", "predict")
     is_classifier = kind in _CLASSIFIERS
-    if type(forest).__module__ != "sklearn.ensemble._forest" or forest.n_outputs_ != 1:
-        return None
-    if not (is_classifier and wanted in ("predict", "predict_proba") or kind in _REGRESSORS and wanted == "predict"):
+    answered = ("predict", "predict_proba") if is_classifier else ("predict",) if kind in _REGRESSORS else ()
+    if type(forest).__module__ != "sklearn.ensemble._forest" or wanted not in answered or forest.n_outputs_ != 1:
         return None
     trees = [tree.tree_ for tree in forest.estimators_]
 

@@ -58,7 +58,7 @@ def _answers(scorer: Scorer, rows: list[Any]) -> list[bytes] | None:
 
 
 def rows_like(rows: list[Any], count: int) -> list[Any]:
-    """The rows first, then made-up ones: numbers near theirs, words and truths out of theirs. The same at each call."""
+    """The rows first, then made-up ones: numbers near theirs, words and truths out of theirs. Always the same."""
     chance = random.Random(0)  # noqa: S311 — nothing secret, and the same at every start
     columns = list(zip(*rows))  # noqa: B905 — `strict` is newer than the oldest interpreter
     made = [list(row) for row in rows[:_SINGLES]]
