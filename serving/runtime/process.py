@@ -10,6 +10,7 @@ import traceback
 
 from .scoring import Scorer, load_scorer
 from .server import Server
+from .units import Inventory
 
 
 def run(arguments: list[str]) -> int:
@@ -19,6 +20,7 @@ def run(arguments: list[str]) -> int:
     server.listen()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.drain())
+    before = Inventory(options.socket)
     try:
         scorer = _load(options)
     except BaseException as error:  # noqa: BLE001 — a model may raise whatever it likes while it loads
@@ -28,7 +30,7 @@ def run(arguments: list[str]) -> int:
         sys.stderr.flush()
         # Not an ordinary exit: threads that the model started must not keep a failed process alive.
         os._exit(1)
-    server.serve(scorer)
+    server.serve(scorer, before)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -1,7 +1,7 @@
-"""Sockets and threads of a replica: one thread a connection reads frames, `concurrency` threads run the model.
+"""Sockets and threads of a replica: one thread a connection reads frames, `concurrency` threads see to answers.
 
-Reading never waits for the model, so health is answered while all threads predict, as long as the model lets go of
-the interpreter's lock at times.
+Each of those hands what it takes to a process of its own, or predicts itself where the model cannot be forked. Then
+health is answered while all predict as long as the model lets go of the interpreter's lock at times.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .scoring import JSON
 if TYPE_CHECKING:
     from .batching import Batcher
     from .scoring import Answered, Scorer
+    from .units import Inventory, Unit
 
 _RECEIVED_BYTES = 256 * 1024
 _JOINED_BYTES = 128 * 1024
@@ -105,6 +106,7 @@ class Server:
         self._failed = 0
         self._batcher: Batcher | None = None
         self._listener: socket.socket | None = None
+        self._how = ""
 
     def listen(self) -> None:
         """Bind the socket and answer health from now on; predictions wait until the model is there."""
@@ -118,10 +120,10 @@ class Server:
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), name="accept", daemon=True).start()
 
-    def serve(self, scorer: Scorer) -> None:
-        """Answer until drained."""
+    def serve(self, scorer: Scorer, before: Inventory) -> None:
+        """Answer until drained. Call it on the main thread; `before` is of the time when nothing was loaded."""
+        workers = [functools.partial(self._work, one) for one in self._scorers(scorer, before)]
         self._scorer = scorer
-        workers = [self._work] * self._threads
         if self._batch and scorer.can_batch:
             from .batching import Batcher
 
@@ -136,6 +138,18 @@ class Server:
         for connection, call in drainers:
             connection.send([frames.encode(frames.ANSWER, call, status=200)])
         self._say_farewell()
+
+    def _scorers(self, scorer: Scorer, before: Inventory) -> list[Scorer | Unit]:
+        """What each of the threads has answer."""
+        why_not = before.why_not_fork() if self._threads > 1 else "one request at a time"
+        self._how = f"Threads: {why_not}." if why_not else f"{self._threads} processes."
+        sys.stderr.write(f"{self._how}\n")
+        sys.stderr.flush()
+        if why_not:
+            return [scorer] * self._threads
+        from .units import fork_units
+
+        return [*fork_units(scorer, self._threads)]
 
     def drain(self) -> None:
         """Take nothing new; `serve` returns when everything taken is answered. Safe in a signal handler."""
@@ -166,7 +180,7 @@ class Server:
                 "pid": os.getpid(),
             }
         if self._scorer is not None:
-            health["remarks"] = self._scorer.remarks
+            health["remarks"] = f"{self._scorer.remarks} {self._how}"
             health["batches"] = self._batcher.batches if self._batcher else None
         return health
 
@@ -252,10 +266,8 @@ class Server:
     def _begin(self, job: Job) -> None:
         job.started = time.monotonic()
 
-    def _work(self) -> None:
-        scorer, jobs = self._scorer, self._singles
-        if scorer is None:
-            raise RuntimeError("serve() was not called")
+    def _work(self, scorer: Scorer | Unit) -> None:
+        jobs = self._singles
         while True:
             job = jobs.get()
             if job is None:

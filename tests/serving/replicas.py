@@ -44,6 +44,10 @@ class Obedient(mlflow.pyfunc.PythonModel):
         elif order == "leave":
             sys.exit(5)
         elif order == "pid":
+            # Of the replica, which has forked this process.
+            return os.getpgrp()
+        elif order == "unit":
+            time.sleep(0.05)
             return os.getpid()
         elif order == "set":
             return {1, 2}

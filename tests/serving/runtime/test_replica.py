@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from serving.gateway.connection import ReplicaConnection, ReplicaLost, ReplicaRefused
 from serving.runtime import frames
+from serving.runtime.units import Inventory
 from tests.serving.replicas import RUNTIME, body
 
 OPENED: list[ReplicaConnection] = []
@@ -215,6 +219,36 @@ def test_a_model_that_ends_the_process_takes_its_calls_with_it(replica):
 
     run(walk())
     assert replica.exit_code() == 3
+
+
+def test_each_request_has_a_process_and_the_replica_ends_with_any_of_them(replica):
+    async def walk():
+        connection = await connected(replica.address)
+        assert "4 processes" in (await connection.health())["remarks"]
+        answers = await asyncio.gather(*(connection.request({}, body("unit")) for _ in range(8)))
+        units = {int(json.loads(answer.body)["predictions"][0]) for answer in answers}
+        assert len(units) == 4
+        assert replica.pid not in units
+        os.kill(units.pop(), signal.SIGKILL)
+
+    run(walk())
+    assert replica.exit_code() == 128 + signal.SIGKILL
+    assert replica.log.read_text().endswith("A process of the model ended with code 137.\n")
+
+
+def test_a_model_that_keeps_what_forks_would_share_is_not_forked(tmp_path, monkeypatch):
+    before = Inventory(str(tmp_path / "s"))
+    assert before.why_not_fork() == ""
+    with (tmp_path / "lookup").open("w"):
+        assert "lookup" in before.why_not_fork()
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    assert before.why_not_fork() == "the model keeps threads of its own"
+    done.set()
+    thread.join()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert before.why_not_fork() == "it may use a GPU"
 
 
 def test_a_model_that_cannot_be_loaded_says_why_in_the_last_line(start_replica, tmp_path):
