@@ -82,5 +82,7 @@ def with_marks(figure: Figure, marks: Sequence[Mark]) -> Figure:
     ]
     if not newest:
         return figure
-    margin = {**figure["layout"].get("margin", {}), "t": 64}
-    return {**figure, "layout": {**figure["layout"], "shapes": shapes, "annotations": notes, "margin": margin}}
+    layout = figure["layout"]
+    margin = {**layout.get("margin", {}), "t": 64}
+    drawn = [*layout.get("shapes", []), *shapes]
+    return {**figure, "layout": {**layout, "shapes": drawn, "annotations": notes, "margin": margin}}

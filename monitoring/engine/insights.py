@@ -13,18 +13,20 @@ from monitoring.engine.grouping import WHOLE, Group, Key
 from monitoring.engine.profiles import ColumnProfile
 from monitoring.engine.quality import GroupQuality, Qualities
 from monitoring.engine.rows import Row
-from monitoring.engine.spec import TABLE_ROW, MonitorSpec
+from monitoring.engine.spec import (
+    APPROXIMATION,
+    ESTIMATED_ACCURACY,
+    MODEL_COMPARISON,
+    MOST_CHANGED,
+    MULTIVARIATE_DRIFT,
+    TABLE_ROW,
+    MonitorSpec,
+)
 from monitoring.engine.windows import Window
 from monitoring.metrics.comparison import Comparison, compare_means, compare_shares
 from monitoring.metrics.estimation import Calibration
 from monitoring.metrics.multivariate import Components
 from monitoring.metrics.ranking import FALSE_DISCOVERY_RATE, ranked
-
-APPROXIMATION = "APPROXIMATION"
-MOST_CHANGED = "MOST_CHANGED"
-MULTIVARIATE_DRIFT = "MULTIVARIATE_DRIFT"
-ESTIMATED_ACCURACY = "ESTIMATED_ACCURACY"
-MODEL_COMPARISON = "MODEL_COMPARISON"
 
 
 def insight(key: Key, column: str, name: str, value: float | None, **others: Any) -> tuple[Key, Row]:

@@ -21,6 +21,13 @@ MetricType = Literal["AGGREGATE", "DERIVED", "DRIFT"]
 TABLE_ROW = ":table"
 """The column name of rows that speak of the whole table, and the input column of metrics over several columns."""
 
+APPROXIMATION = "APPROXIMATION"
+MOST_CHANGED = "MOST_CHANGED"
+MULTIVARIATE_DRIFT = "MULTIVARIATE_DRIFT"
+ESTIMATED_ACCURACY = "ESTIMATED_ACCURACY"
+MODEL_COMPARISON = "MODEL_COMPARISON"
+"""The kinds of rows of the table of insights; docs/monitoring-metrics.md tells what each holds."""
+
 GRANULARITIES = (
     "5 minutes",
     "30 minutes",

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
 
 from monitoring.charts.marks import MOST_MARKS, Mark
 from monitoring.models import Monitor
-from registry.models import AliasMove, Securable
+from registry.models import AliasMove, ModelAlias, Securable
 from registry.privileges import SecurableType
 from registry.services.access import visible_to
 from registry.services.actors import Actor
@@ -34,6 +37,27 @@ def marks_of(*, actor: Actor, monitor: Monitor, windows: Sequence[datetime]) -> 
     ]
 
 
+def aliases_of(*, actor: Actor, monitor: Monitor) -> dict[str, list[str]]:
+    """The aliases that versions in the table have now, by version, of models that the actor may see. Three queries.
+
+    None for a table that is no inference table.
+    """
+    inference = InferenceTable.objects.filter(unpacked_table=monitor.table_id).order_by("-created_at").first()
+    if inference is None or inference.endpoint_id is None:
+        return {}
+    rows = ModelAlias.objects.filter(model__in=_seen_models(actor, inference)).order_by("key")
+    found: dict[str, list[str]] = {}
+    for name, version in rows.values_list("name", "version__version"):
+        found.setdefault(str(version), []).append(name)
+    return found
+
+
+def _seen_models(actor: Actor, inference: InferenceTable) -> "QuerySet[Securable, Any]":
+    served = ServedEntity.objects.filter(config__endpoint=inference.endpoint_id, version__isnull=False)
+    models = Securable.objects.filter(pk__in=served.values("version__model_id"))
+    return visible_to(actor, models, SecurableType.REGISTERED_MODEL).values("pk")
+
+
 def _deploys(actor: Actor, inference: InferenceTable, *, since: datetime) -> list[Mark]:
     seen = visible_endpoints(actor).filter(inference_tables=inference)
     events = EndpointEvent.objects.filter(endpoint__in=seen.values("pk"), kind__in=_DEPLOYS, at__gte=since)
@@ -41,9 +65,7 @@ def _deploys(actor: Actor, inference: InferenceTable, *, since: datetime) -> lis
 
 
 def _alias_moves(actor: Actor, inference: InferenceTable, *, since: datetime) -> list[Mark]:
-    served = ServedEntity.objects.filter(config__endpoint=inference.endpoint_id, version__isnull=False)
-    models = Securable.objects.filter(pk__in=served.values("version__model_id"))
-    seen = visible_to(actor, models, SecurableType.REGISTERED_MODEL).values("pk")
+    seen = _seen_models(actor, inference)
     moves = AliasMove.objects.filter(model__in=seen, moved_at__gte=since, to_version__isnull=False)
     return [
         Mark(move.moved_at, f"@{move.name} → {move.to_version}", _moved(move))

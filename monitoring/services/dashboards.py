@@ -20,6 +20,7 @@ from monitoring.services.dashboard_filters import (
     row_filter,
     window_of,
 )
+from monitoring.services.dashboard_insights import Insights, read_insights
 from monitoring.services.metric_rows import MetricTables, Row, RowFilter, open_metric_tables, read_rows
 from monitoring.services.monitor_lookup import find_shown_monitor
 from registry.services.actors import Actor
@@ -94,6 +95,15 @@ class ColumnDetail:
     shapes: dict[str, Row]
 
 
+@dataclass(frozen=True)
+class VersionRow:
+    """A version in one window: how many rows are its own, and its quality metrics, in the order of their labels."""
+
+    version: str
+    count: int
+    values: list[float | None]
+
+
 @dataclass
 class Dashboard:
     """Everything that is drawn. Lists over time go from the oldest window to the newest."""
@@ -109,6 +119,9 @@ class Dashboard:
     changes: list[ColumnChange] = field(default_factory=list)
     quality: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     quality_windows: list[datetime] = field(default_factory=list)
+    versions: list[VersionRow] = field(default_factory=list)
+    versions_window: datetime | None = None
+    insights: Insights = field(default_factory=Insights)
     columns: list[Row] = field(default_factory=list)
     slices: list[Row] = field(default_factory=list)
     detail: ColumnDetail | None = None
@@ -147,6 +160,7 @@ def build_dashboard(*, actor: Actor, table: str, chosen: Chosen, now: datetime |
     _add_windows(board, profiles, now=now or timezone.now())
     _add_drift(board, tables, wanted)
     _add_quality(board, tables, wanted)
+    board.insights = read_insights(tables, monitor, board.chosen, wanted, board.windows)
     _add_columns(board, profiles)
     _add_slices(board, tables, wanted)
     _add_detail(board, tables, wanted, profiles)
@@ -249,25 +263,46 @@ def _add_quality(board: Dashboard, tables: MetricTables, wanted: RowFilter) -> N
     rows = _inputs(
         read_rows(
             tables.profile,
-            replace(wanted, columns=(TABLE_ROW,), model_id=wanted.model_id or None),
-            ["log_type", *fields, *([model] if model else [])],
+            replace(wanted, columns=(TABLE_ROW,), model_id=None),
+            ["log_type", "count", *fields, *([model] if model else [])],
             model_id_column=model,
         )
     )
-    shown = set(board.windows)
+    shown, chosen = set(board.windows), board.chosen.model
     rows = [row for row in rows if row["start"] in shown]
     board.quality_windows = sorted({row["start"] for row in rows})
     place = {start: number for number, start in enumerate(board.quality_windows)}
     for name, label in metrics:
         series: dict[str, list[float | None]] = {}
         for row in rows:
-            value = _number(row.get(name))
-            if value is None:
-                continue
-            whose = str(row[model]) if model and row.get(model) is not None else "all"
-            series.setdefault(whose, [None] * len(place))[place[row["start"]]] = value
+            value, whose = _number(row.get(name)), _version_of(row, model)
+            if value is not None and chosen in {"", whose}:
+                series.setdefault(whose or "all", [None] * len(place))[place[row["start"]]] = value
         if series:
             board.quality[label] = series
+    _add_versions(board, rows, model, [name for name, label in metrics if label in board.quality])
+
+
+def _version_of(row: Row, model: str) -> str:
+    return str(row[model]) if model and row.get(model) is not None else ""
+
+
+def _add_versions(board: Dashboard, rows: Sequence[Row], model: str, names: Sequence[str]) -> None:
+    """Every version beside the others, in the newest window with labels that is not after the one looked at."""
+    judged = [
+        row
+        for row in rows
+        if _version_of(row, model)
+        and (board.last_window is None or row["start"] <= board.last_window)
+        and any(_number(row.get(name)) is not None for name in names)
+    ]
+    board.versions_window = max((row["start"] for row in judged), default=None)
+    found = [
+        VersionRow(_version_of(row, model), int(row.get("count") or 0), [_number(row.get(name)) for name in names])
+        for row in judged
+        if row["start"] == board.versions_window
+    ]
+    board.versions = sorted(found, key=lambda one: (-one.count, one.version))
 
 
 def _number(value: Any) -> float | None:

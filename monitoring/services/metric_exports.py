@@ -10,7 +10,7 @@ from registry.errors import InvalidParameter
 from registry.services.actors import Actor
 from registry.services.audit import audited_read
 
-PROFILE, DRIFT = "profile", "drift"
+PROFILE, DRIFT, INSIGHTS = "profile", "drift", "insights"
 _FIELDS = {
     PROFILE: (
         *(
@@ -37,12 +37,15 @@ _FIELDS = {
         *("wasserstein_distance", "population_stability_index", "chi_squared_test", "tv_distance"),
         "l_infinity_distance",
     ),
+    INSIGHTS: (
+        *("insight", "granularity", "slice_key", "slice_value", "column_name", "value", "pvalue", "rank", "details"),
+    ),
 }
 
 
 @audited_read
 def export_metrics(*, actor: Actor, table: str, chosen: Chosen, which: str) -> Iterator[Row]:
-    """The rows of the profile or the drift table that a dashboard in this state is drawn from, as dictionaries.
+    """The rows of a metric table (profile, drift, insights) that a dashboard in this state is drawn from.
 
     Raises:
         NotFound, AccessDenied.
@@ -50,7 +53,7 @@ def export_metrics(*, actor: Actor, table: str, chosen: Chosen, which: str) -> I
         LimitExceeded.
     """
     if which not in _FIELDS:
-        raise InvalidParameter(f"'which' is '{which[:50]}': it must be profile or drift.", field="which")
+        raise InvalidParameter(f"'which' is '{which[:50]}': it must be profile, drift or insights.", field="which")
     monitor = find_shown_monitor(actor=actor, table=table)
     tables = open_metric_tables(actor=actor, monitor=monitor)
     completed = complete(chosen, find_choices(tables, monitor))
@@ -59,7 +62,10 @@ def export_metrics(*, actor: Actor, table: str, chosen: Chosen, which: str) -> I
         wanted = replace(wanted, drift_type=completed.drift)
     if completed.column:
         wanted = replace(wanted, columns=(completed.column,))
+    if which == INSIGHTS:
+        # A comparison stands with the version that is compared: with all versions on show, so are theirs.
+        wanted = replace(wanted, model_id=wanted.model_id or None)
     model = monitor.model_id_column
-    source = tables.profile if which == PROFILE else tables.drift
+    source = {PROFILE: tables.profile, DRIFT: tables.drift, INSIGHTS: tables.insights}[which]
     rows = read_rows(source, wanted, [*_FIELDS[which], *([model] if model else [])], model_id_column=model)
     return ({"start": row.pop("start"), "end": row.pop("end"), **row} for row in rows)

@@ -1,11 +1,12 @@
 """The charts of a dashboard: its numbers as figures, with the titles that they stand under."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.charts.distributions import category_distribution, numeric_distribution
 from monitoring.charts.heatmaps import drift_heatmap
+from monitoring.charts.judgements import Difference, difference_lines, estimate_lines
 from monitoring.charts.lines import time_bars, time_lines
 from monitoring.charts.marks import Figure, Mark, with_marks
 from monitoring.services.dashboards import ColumnDetail, Dashboard, effect_of
@@ -22,6 +23,8 @@ class Chart:
     low: bool = False
 
 
+Aliases = Mapping[str, Sequence[str]]
+"""The aliases of versions that have some."""
 Address = Callable[..., str]
 """The address of a dashboard in its present state with some changes, by keyword."""
 
@@ -49,19 +52,74 @@ def row_chart(board: Dashboard) -> Chart | None:
     return Chart("rows", "Rows per window", figure, low=True) if figure else None
 
 
-def quality_charts(board: Dashboard, marks: Sequence[Mark]) -> list[Chart]:
+def quality_charts(board: Dashboard, marks: Sequence[Mark], aliases: Aliases) -> list[Chart]:
     """A chart a quality metric, a line a model, with what happened to the models."""
     charts = []
     for place, (label, series) in enumerate(board.quality.items()):
-        named = {_whose(version): values for version, values in series.items()}
+        named = {_whose(version, aliases): values for version, values in series.items()}
         figure = time_lines(board.quality_windows, named, axis=label)
         if figure:
             charts.append(Chart(f"quality-{place}", label, with_marks(figure, marks)))
     return charts
 
 
-def _whose(version: str) -> str:
-    return "all versions" if version == "all" else f"version {version}"
+def _whose(version: str, aliases: Aliases) -> str:
+    return "all versions" if version == "all" else f"version {version_label(version, aliases)}"
+
+
+def version_label(version: str, aliases: Aliases) -> str:
+    """A version with the aliases that it has now."""
+    return " ".join([version, *(f"@{name}" for name in aliases.get(version, []))])
+
+
+def estimate_chart(board: Dashboard, marks: Sequence[Mark]) -> Chart | None:
+    """Accuracy as the probabilities promise it, beside the accuracy that labels show."""
+    rows = board.insights.estimates
+    series = board.quality.get("Accuracy", {})
+    figure = estimate_lines(
+        [one.start for one in rows],
+        [one.accuracy for one in rows],
+        [one.error for one in rows],
+        valid=[one.valid for one in rows],
+        statements=[one.statement for one in rows],
+        measured=(board.quality_windows, series.get(board.chosen.model or "all", [])),
+        axis="accuracy",
+    )
+    return Chart("estimated", "Accuracy, estimated and measured", with_marks(figure, marks)) if figure else None
+
+
+def versus_chart(board: Dashboard, marks: Sequence[Mark], aliases: Aliases) -> Chart | None:
+    """How much better or worse each version is than the one that answers most, window by window."""
+    series: dict[str, list[Difference]] = {}
+    for one in board.insights.versus:
+        than = f"version {version_label(one.than, aliases)}"
+        point = (one.start, one.difference, one.low, one.high, than)
+        series.setdefault(_whose(one.model, aliases), []).append(point)
+    if not series:
+        return None
+    metric = metric_label(board)
+    figure = with_marks(difference_lines(series, axis=f"difference of {metric}"), marks)
+    return Chart("versus", f"{metric}, minus that of the version that answers most", figure)
+
+
+def metric_label(board: Dashboard) -> str:
+    """What versions are compared by."""
+    names = {one.metric for one in board.insights.versus}
+    return "Mean absolute error" if "mean_average_error" in names else "Accuracy"
+
+
+def together_chart(board: Dashboard, marks: Sequence[Mark]) -> Chart | None:
+    """How badly the numeric columns of each window fit together as they did in the baseline."""
+    rows = board.insights.together
+    figure = time_lines(
+        [one.start for one in rows],
+        {"reconstruction error": [one.error for one in rows]},
+        axis="reconstruction error",
+        from_zero=True,
+        threshold=rows[-1].baseline_error if rows else None,
+    )
+    title = "Numeric columns together, against the baseline (dashed)"
+    return Chart("together", title, with_marks(figure, marks)) if figure else None
 
 
 def column_charts(detail: ColumnDetail, marks: Sequence[Mark]) -> list[Chart]:

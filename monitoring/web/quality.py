@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +14,27 @@ from django.views.decorators.http import require_POST, require_safe
 
 from monitoring.models import RefreshState
 from monitoring.services.dashboard_filters import parse_chosen
-from monitoring.services.dashboard_marks import marks_of
-from monitoring.services.dashboards import Dashboard, build_dashboard
+from monitoring.services.dashboard_insights import Versus, at_or_before
+from monitoring.services.dashboard_marks import aliases_of, marks_of
+from monitoring.services.dashboards import Dashboard, VersionRow, build_dashboard
 from monitoring.services.metric_exports import export_metrics
 from monitoring.services.monitor_lookup import get_monitor
 from monitoring.services.monitored_endpoints import monitors_of_version
 from monitoring.services.refreshes import cancel_refresh, list_refreshes, run_refresh
-from monitoring.web.figures import column_charts, heat_chart, quality_charts, row_chart, window_label
+from monitoring.web.figures import (
+    Aliases,
+    Chart,
+    column_charts,
+    estimate_chart,
+    heat_chart,
+    metric_label,
+    quality_charts,
+    row_chart,
+    together_chart,
+    version_label,
+    versus_chart,
+    window_label,
+)
 from registry.errors import ModelkeepError, NotFound
 from registry.models import RegisteredModel, Securable, Table
 from registry.privileges import Action
@@ -28,7 +43,7 @@ from registry.services.actors import Actor
 from registry.services.tables import get_table
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import done
-from registry.web.files_out import Line, safe_cell
+from registry.api.files_out import Line, safe_cell
 from registry.web.polling import next_wait
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
@@ -62,6 +77,7 @@ def model_tab(_request: HttpRequest, actor: Actor, model: RegisteredModel) -> Ma
 
 def _board_context(actor: Actor, board: Dashboard, *, page: str) -> dict[str, Any]:
     marks = marks_of(actor=actor, monitor=board.monitor, windows=board.windows)
+    aliases = aliases_of(actor=actor, monitor=board.monitor)
 
     def address(**changes: str) -> str:
         return f"{page}?{urlencode({'tab': 'quality', **board.chosen.as_params(**changes)})}"
@@ -72,15 +88,43 @@ def _board_context(actor: Actor, board: Dashboard, *, page: str) -> dict[str, An
         "chosen": board.chosen,
         "heat": heat_chart(board, address),
         "rows_chart": row_chart(board),
-        "quality_charts": quality_charts(board, marks),
+        "quality_charts": [*quality_charts(board, marks, aliases), *_some(estimate_chart(board, marks))],
+        "estimate": at_or_before(board.insights.estimates, board.last_window),
+        "versus_chart": versus_chart(board, marks, aliases),
+        "versions": [_compared(board, one, aliases) for one in board.versions],
+        "versions_label": window_label(board, board.versions_window) if board.versions_window else "",
+        "compared_by": metric_label(board),
+        "together_chart": together_chart(board, marks),
+        "together": at_or_before(board.insights.together, board.last_window),
         "column_charts": column_charts(board.detail, marks) if board.detail else [],
         "last_label": window_label(board, board.last_window) if board.last_window else "",
         "marks": sorted(marks, key=lambda mark: mark.at, reverse=True),
         "exports": [
             (label, f"{export}?{urlencode({'which': which, **board.chosen.as_params()})}")
-            for which, label in (("profile", "Profile, CSV"), ("drift", "Drift, CSV"))
+            for which, label in (("profile", "Profile, CSV"), ("drift", "Drift, CSV"), ("insights", "Insights, CSV"))
         ],
     }
+
+
+def _some(chart: Chart | None) -> list[Chart]:
+    return [chart] if chart else []
+
+
+@dataclass(frozen=True)
+class ComparedVersion:
+    """A version in the table of versions; `versus` is there where it was held against the one that answers most."""
+
+    label: str
+    row: VersionRow
+    versus: Versus | None
+    is_first: bool
+
+
+def _compared(board: Dashboard, row: VersionRow, aliases: Aliases) -> ComparedVersion:
+    there = [one for one in board.insights.versus if one.start == board.versions_window]
+    found = next((one for one in there if one.model == row.version), None)
+    is_first = any(one.than == row.version for one in there)
+    return ComparedVersion(version_label(row.version, aliases), row, found, is_first)
 
 
 def refresh_context(request: HttpRequest, actor: Actor, securable: Securable) -> dict[str, Any]:

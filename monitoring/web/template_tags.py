@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django import template
 
 from monitoring.services.dashboards import ColumnChange, Dashboard
+from monitoring.web.figures import window_label
 
 register = template.Library()
 NOTICEABLE = 0.1
@@ -20,8 +21,20 @@ NOTICEABLE = 0.1
 def short(value: Any) -> str:
     """A number with four figures."""
     if value is None or not isinstance(value, int | float) or isinstance(value, bool):
-        return "—" if value is None else str(value)
+        return "\u2013" if value is None else str(value)
     return f"{value:,.4g}" if math.isfinite(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+@register.filter
+def signed(value: float) -> str:
+    """A difference with four figures."""
+    return f"{value:+.4g}"
+
+
+@register.filter
+def window_of(start: datetime, board: Dashboard) -> str:
+    """A window as the rest of the dashboard names it."""
+    return window_label(board, start)
 
 
 @register.filter
@@ -34,15 +47,9 @@ def bound(row: Mapping[str, Any], name: str) -> str:
 
 
 @register.filter
-def thousands(value: Any) -> str:
-    """A count."""
-    return "—" if value is None else f"{int(value):,}"
-
-
-@register.filter
 def percent(value: Any) -> str:
     """A percentage, of 0 to 100."""
-    return "—" if value is None else f"{float(value):.1f} %"
+    return "\u2013" if value is None else f"{float(value):.1f} %"
 
 
 @register.filter

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 from deltalake import write_deltalake
+from scipy.special import ndtr
 
 from monitoring.services.alert_settings import AlertSettings
 from monitoring.services.alerts import create_alert
@@ -35,6 +36,7 @@ def answers(*, now: datetime, seed: int = 7) -> pa.Table:
     )
     truth = (distance + chance.normal(0, 250, len(days)) > 1250).astype(int)
     guess = np.where(late, (distance > 1600).astype(int), (distance > 1200).astype(int))
+    probability = ndtr((1250 - distance) / 250)  # Of what comes second in the alphabet: on time.
     wind = np.where(chance.random(len(days)) < np.where(late, 0.2, 0.02), np.nan, chance.gamma(2.0, 6.0, len(days)))
     return pa.table(
         {
@@ -43,6 +45,7 @@ def answers(*, now: datetime, seed: int = 7) -> pa.Table:
             "distance": distance.round(1),
             "wind": pa.array(wind, from_pandas=True),
             "prediction": np.where(guess == 1, "late", "on time"),
+            "probability": probability,
             "label": np.where(truth == 1, "late", "on time"),
             "model_version": np.where(chance.random(len(days)) < 0.9, "2", "3"),
         }
@@ -72,6 +75,7 @@ def add_monitor(actor: Actor) -> None:
         granularities=("1 day",),
         problem_type="CLASSIFICATION",
         prediction_column="prediction",
+        prediction_proba_column="probability",
         label_column="label",
         model_id_column="model_version",
         slicing_expressions=("carrier",),

@@ -46,7 +46,19 @@ def test_it_tells_the_week_that_was_unlike_the_others(watched):
     assert 10 < wind["percent_null"] < 30
     assert sum(row["count"] for row in whole.slices) == 400
     assert row_chart(whole)
-    assert len(quality_charts(whole, [])) >= 4
+    assert len(quality_charts(whole, [], {"3": ["Challenger"]})) >= 4
+    assert [version.version for version in whole.versions] == ["2", "3"]
+    assert sum(version.count for version in whole.versions) == 400
+    insights = whole.insights
+    assert insights.missing == {}
+    assert (len(insights.together), len(insights.estimates)) == (21, 21)
+    assert {one.model for one in insights.versus} == {"3"}
+    # Before any label of the last week, its probabilities say that it goes badly.
+    late = [one.accuracy for one in insights.estimates[14:]]
+    assert max(late) < 0.7 < min(one.accuracy for one in insights.estimates[:14])
+    assert all(
+        abs(one.accuracy - known) < 0.12 for one, known in zip(insights.estimates, accuracy["all"], strict=True)
+    )
 
     # What the address chooses.
     version = board(watched, model="3")
@@ -80,6 +92,10 @@ def test_it_tells_the_week_that_was_unlike_the_others(watched):
     rows = list(export_metrics(actor=watched.owner, table=TABLE, chosen=Chosen(column="distance"), which="drift"))
     assert len(rows) == 21
     assert {row["drift_type"] for row in rows} == {"BASELINE"}
+    told = list(export_metrics(actor=watched.owner, table=TABLE, chosen=Chosen(), which="insights"))
+    assert {"MULTIVARIATE_DRIFT", "ESTIMATED_ACCURACY", "MODEL_COMPARISON", "MOST_CHANGED"} <= {
+        row["insight"] for row in told
+    }
 
 
 def test_who_may_read_the_metric_tables_sees_it(watched):
@@ -98,6 +114,8 @@ def test_who_may_read_the_metric_tables_sees_it(watched):
     browser.force_login(watched.principals["reader"])
     page = browser.get(PATH, {"tab": "quality", "column": "distance"}).content.decode()
     assert "What changed most" in page
+    assert "Versions compared" in page
+    assert "the probabilities promise an accuracy of" in page
     assert "Stop monitoring" not in page
     csv = browser.get(f"/explore/quality/{TABLE}/metrics.csv", {"which": "profile", "column": "distance"})
     assert b"".join(csv.streaming_content).count(b"\n") == 22
