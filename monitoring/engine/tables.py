@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from monitoring.engine.columns import is_text
 from monitoring.engine.spec import TableError, TableRef
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 262_144
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from monitoring.metrics.arrays import Floats
+from monitoring.metrics.arrays import Floats, Ints
 from monitoring.metrics.categorical import Categorical, aligned
 from monitoring.metrics.numeric import Numeric, quantiles
 
@@ -18,8 +18,8 @@ EXACT_KS = 100
 """Up to this many values on both sides the p-value of Kolmogorov-Smirnov is that of the exact permutation law."""
 FINITE_KS = 3000.0
 """Up to this effective size it is of the finite law of one sample, beyond of the corrected limit."""
-MANY_TIMES = 8
-"""From this ratio of sizes the larger sample is looked up instead of walked."""
+STRIDE = 64
+"""Of so many values one is looked up first, and the others only where a wider gap may lie between."""
 PSI_BINS = 10
 PSI_FLOOR = 1e-4
 """The least share of a bin in the index, so that an empty bin does not make it infinite."""
@@ -58,65 +58,64 @@ def numeric_drift(current: Numeric, reference: Numeric) -> NumericDrift:
     """Drift of a numeric column; bins of the stability index are deciles of the reference."""
     if not len(current.values) or not len(reference.values):
         return NumericDrift(None, None, None)
-    ranks = Ranks.of(current.values, reference.values)
-    infinite = len(current.finite) < len(current.values) or len(reference.finite) < len(reference.values)
-    if not len(current.finite) or not len(reference.finite):
-        distance = None
-    elif infinite:
-        distance = wasserstein(current, reference)
-    else:
-        distance = _wasserstein(current, reference, ranks)
+    finite = len(current.finite) and len(reference.finite)
     return NumericDrift(
-        ks=_ks(ranks, current, reference),
-        wasserstein=distance,
+        ks=ks_test(current, reference),
+        wasserstein=wasserstein(current, reference) if finite else None,
         psi=population_stability(current.values, reference.values),
     )
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """For each value of the smaller sample, how many of the larger are below it, and how many not above it."""
-
-    smaller: Floats
-    larger: Floats
-    below: np.ndarray[tuple[int], np.dtype[np.int64]]
-    not_above: np.ndarray[tuple[int], np.dtype[np.int64]]
-
-    @classmethod
-    def of(cls, one: Floats, other: Floats) -> "Ranks":
-        """Ranks of two sorted samples, in O(smaller x log larger)."""
-        smaller, larger = (one, other) if len(one) <= len(other) else (other, one)
-        below = np.searchsorted(larger, smaller, "left").astype(np.int64, copy=False)
-        tied = larger[np.minimum(below, len(larger) - 1)] == smaller
-        not_above = below
-        if tied.any():
-            not_above = below.copy()
-            not_above[tied] = np.searchsorted(larger, smaller[tied], "right")
-        return cls(smaller, larger, below, not_above)
-
-
 def ks_test(current: Numeric, reference: Numeric) -> Test:
     """Two-sample Kolmogorov-Smirnov, two-sided."""
-    return _ks(Ranks.of(current.values, reference.values), current, reference)
-
-
-def _ks(ranks: Ranks, current: Numeric, reference: Numeric) -> Test:
-    n, m = len(ranks.smaller), len(ranks.larger)
-    steps = np.arange(n + 1) / n
-    above = np.max(steps[1:] - ranks.not_above / m)
-    under = np.max(ranks.below / m - steps[:-1])
-    statistic = float(max(above, under, 0.0))
-    if current.rank_error or reference.rank_error or max(n, m) > EXACT_KS:
+    small, large = sorted((current.values, reference.values), key=len)
+    n, m = len(small), len(large)
+    gap = _widest_gap(small, large)
+    statistic = gap / (n * m)
+    if current.rank_error or reference.rank_error or m > EXACT_KS:
         return Test(statistic, _ks_pvalue(statistic, current.total, reference.total))
-    return Test(statistic, _exact_ks(statistic, n, m))
+    return Test(statistic, _exact_ks(gap, n, m))
 
 
-def _exact_ks(statistic: float, n: int, m: int) -> float:
-    """The share of orders of n and m values whose statistic is not less: paths on a grid that leave a band.
+def _widest_gap(small: Floats, large: Floats) -> int:
+    """The greatest difference of the distribution functions of two sorted samples, times n m: a whole number.
+
+    Every STRIDE-th value is looked up. Between two of them both functions only rise, so their ends bound the gap; the
+    values between are looked up where that bound is wider than the widest gap so far.
+    """
+    n, m = len(small), len(large)
+    at = np.append(np.arange(0, n - 1, STRIDE), n - 1)
+    below, not_above = _ranks(small[at], large)
+    widest = int(_gaps(at, below, not_above, n, m).max())
+    bound = np.maximum(at[1:] * m - not_above[:-1] * n, below[1:] * n - (at[:-1] + 1) * m)
+    between = (at[:-1][bound > widest, np.newaxis] + np.arange(1, STRIDE)).ravel()
+    between = between[between < n - 1]
+    if len(between):
+        widest = max(widest, int(_gaps(between, *_ranks(small[between], large), n, m).max()))
+    return widest
+
+
+def _ranks(values: Floats, large: Floats) -> tuple[Ints, Ints]:
+    """For each of some sorted values, how many of a sorted sample are below it, and how many not above it."""
+    below = np.searchsorted(large, values, "left").astype(np.int64, copy=False)
+    tied = large[np.minimum(below, len(large) - 1)] == values
+    if not tied.any():
+        return below, below
+    not_above = below.copy()
+    not_above[tied] = np.searchsorted(large, values[tied], "right")
+    return below, not_above
+
+
+def _gaps(at: Ints, below: Ints, not_above: Ints, n: int, m: int) -> Ints:
+    """At the values at these positions of n, and right before them, times n m."""
+    return np.maximum((at + 1) * m - not_above * n, below * n - at * m)
+
+
+def _exact_ks(limit: int, n: int, m: int) -> float:
+    """The share of orders of n and m values whose gap, times n m, is not less: paths on a grid that leave a band.
 
     Paths that left are counted, not those that stayed, so that small p-values are right too (Hodges 1958).
     """
-    limit = round(statistic * n * m)  # The statistic is a multiple of 1 / (n m).
     if limit <= 0:
         return 1.0
     all_paths = np.ones(m + 1)
@@ -144,60 +143,33 @@ def _ks_pvalue(statistic: float, n: int, m: int) -> float:
 
 
 def wasserstein(current: Numeric, reference: Numeric) -> float:
-    """The first Wasserstein distance of the finite values, in the column's own unit."""
-    one, other = Numeric(current.finite, current.total), Numeric(reference.finite, reference.total)
-    return _wasserstein(one, other, Ranks.of(one.values, other.values))
+    """The first Wasserstein distance of the finite values, in the column's own unit: the area between the quantiles.
 
-
-def _wasserstein(current: Numeric, reference: Numeric, ranks: Ranks) -> float:
-    n, m = len(ranks.smaller), len(ranks.larger)
-    if n == m:
-        return float(np.mean(np.abs(current.finite - reference.finite)))
-    if m < MANY_TIMES * n:
-        return _area_between_laws(ranks)
-    return _area_between_quantiles(ranks, reference if ranks.larger is reference.values else current)
-
-
-def _area_between_laws(ranks: Ranks) -> float:
-    """The area between the distribution functions, over both samples merged by their ranks."""
-    n, m = len(ranks.smaller), len(ranks.larger)
-    from_smaller = np.zeros(n + m, np.bool_)
-    from_smaller[np.arange(n) + ranks.below] = True
-    merged = np.empty(n + m)
-    merged[from_smaller] = ranks.smaller
-    merged[~from_smaller] = ranks.larger
-    passed = np.cumsum(from_smaller[:-1])
-    gap = passed / n
-    gap -= (np.arange(1, n + m) - passed) / m
-    np.abs(gap, out=gap)
-    gap *= np.diff(merged)
-    return float(gap.sum())
-
-
-def _area_between_quantiles(ranks: Ranks, large: Numeric) -> float:
-    """The same area between the quantile functions, in O(smaller x log larger) once the larger has its sums.
-
-    Each value of the smaller sample x_i stands for the quantiles i/n … (i+1)/n, that is the stretch a … b of the
-    larger sample's positions; on it the larger sample lies below x_i up to position c and above it from there, so
-    that the area is x_i (2c - a - b) + S(a) + S(b) - 2 S(c), with S the larger sample's sums.
+    Each value x of the smaller sample stands for a stretch of the larger one's positions, whole ones and a part at
+    either end. Where all of the stretch lies on one side of x its area follows from the sum of the stretch alone; the
+    few stretches that x cuts are looked up. So a small sample costs its own size, however large the other is.
     """
-    n, m = len(ranks.smaller), len(ranks.larger)
-    whole, part = np.divmod(np.arange(n + 1, dtype=np.int64) * m, n)
-    inside = part / n
-    first, last, cut = whole[:-1], whole[1:], ranks.below
-    at_edges = large.sums[whole]
-    rest = inside * (ranks.larger[np.minimum(whole, m - 1)] - large.center)
-    # Differences of sums are taken in extended precision; from there on doubles do.
-    total = (at_edges[1:] - at_edges[:-1]).astype(np.float64) + rest[1:] - rest[:-1]
-    under = (large.sums[np.clip(cut, first, last)] - at_edges[:-1]).astype(np.float64) - rest[:-1]
-    below = (cut - first) - inside[:-1]
-    early, late = below <= 0, (cut - last) - inside[1:] >= 0
-    under[early] = 0
-    under[late] = total[late]
-    below = np.where(early, 0.0, np.where(late, m / n, below))
-    values = ranks.smaller - large.center
-    area = values * (2 * below - m / n) + total - 2 * under
-    return float(max(area.sum() / m, 0))
+    small, large = sorted((current, reference), key=lambda sample: len(sample.finite))
+    x, y = small.finite, large.finite
+    n, m = len(x), len(y)
+    if n == m:
+        return float(np.mean(np.abs(x - y)))
+    steps = np.arange(n + 1, dtype=np.int64) * m
+    edges = steps // n
+    first, inside = edges[:-1], (steps - edges * n) / n
+    at_edges = y[np.minimum(edges, m - 1)]
+    rest = inside * (at_edges - large.center)
+    total = large.sums.between(first, edges[1:])
+    total += np.diff(rest)
+    values = x - large.center
+    area = np.abs(values * (m / n) - total)
+    cut = np.flatnonzero((at_edges[:-1] < x) & (x < at_edges[1:]))
+    if len(cut):
+        place = np.searchsorted(y, x[cut])
+        under = large.sums.between(first[cut], place) - rest[cut]
+        below = place - first[cut] - inside[cut]
+        area[cut] = values[cut] * (2 * below - m / n) + total[cut] - 2 * under
+    return float(area.sum() / m)
 
 
 def population_stability(current: Floats, reference: Floats) -> float:

@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from monitoring.metrics.arrays import Floats
+from monitoring.metrics.arrays import Floats, Ints
 
+BLOCK = 1024
 QUANTILES = 1000
 _STEPS = np.arange(QUANTILES) / QUANTILES
 
@@ -48,12 +49,33 @@ class Numeric:
         return float(self.finite[len(self.finite) // 2]) if len(self.finite) else 0.0
 
     @cached_property
-    def sums(self) -> np.ndarray[tuple[int], np.dtype[np.longdouble]]:
-        """Sums of the first k centred finite values, k = 0 … n, in extended precision."""
-        sums = np.empty(len(self.finite) + 1, np.longdouble)
-        sums[0] = 0
-        np.cumsum(self.finite - self.center, dtype=np.longdouble, out=sums[1:])
-        return sums
+    def sums(self) -> "Sums":
+        """Of the finite values, centred."""
+        return Sums(self.finite, self.center)
+
+
+class Sums:
+    """Sums of any stretch of values around a center, kept by block: a short one is no difference of large numbers."""
+
+    def __init__(self, values: Floats, center: float) -> None:
+        full = len(values) // BLOCK
+        self._within = np.zeros((full + 1) * BLOCK)
+        within = self._within.reshape(-1, BLOCK)
+        blocks, rest = values[: full * BLOCK].reshape(-1, BLOCK), values[full * BLOCK :]
+        np.subtract(blocks[:, :-1], center, out=within[:-1, 1:])
+        within[-1, 1 : len(rest) + 1] = rest - center
+        np.cumsum(within, axis=1, out=within)
+        self._before = np.zeros(full + 1, np.longdouble)
+        np.cumsum(within[:-1, -1] + (blocks[:, -1] - center), dtype=np.longdouble, out=self._before[1:])
+
+    def between(self, first: Ints, last: Ints) -> Floats:
+        """Of the values from positions up to, not including, others."""
+        found = self._within[last]
+        found -= self._within[first]
+        one, other = first // BLOCK, last // BLOCK
+        far = np.flatnonzero(one != other)
+        found[far] += (self._before[other[far]] - self._before[one[far]]).astype(np.float64)
+        return found
 
 
 @dataclass(frozen=True)
