@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 
 from registry.models import ModelVersion, ModelVersionTag, VersionStatus
 from registry.services.actors import Actor
@@ -99,9 +100,10 @@ def _packed(version: ModelVersion) -> list[Check]:
     size, limit = version.packed_environment_bytes, settings.PACKED_ENVIRONMENT_MAX_BYTES
     if size is None:
         return []
+    shown, most = filesizeformat(size), filesizeformat(limit)
     if size > limit:
-        return [Check("Packed environment", Verdict.FAILED, f"{size:,} bytes: at most {limit:,} can be deployed.")]
-    return [Check("Packed environment", Verdict.PASSED, f"{size:,} of at most {limit:,} bytes.")]
+        return [Check("Packed environment", Verdict.FAILED, f"{shown}: at most {most} can be deployed.")]
+    return [Check("Packed environment", Verdict.PASSED, f"{shown} of at most {most}.")]
 
 
 def _of_tag(tag: ModelVersionTag) -> Check:

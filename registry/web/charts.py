@@ -36,7 +36,7 @@ def bars_figure(labels: Sequence[str], values: Sequence[float | None], best: Seq
         "x": drawn,
         "y": list(labels),
         "text": ["" if value is None else f"{value:.4g}" for value in drawn],
-        "textposition": "auto",
+        "textposition": "outside",
         "cliponaxis": False,
         "marker": {"opacity": [1.0 if place in best else 0.45 for place in range(len(drawn))]},
         "hovertemplate": "%{y}: %{x}<extra></extra>",

@@ -156,6 +156,7 @@ def cancel(request: HttpRequest, actor: Actor, operation_id: UUID) -> HttpRespon
         title=f"Cancel: {title_of(operation)}",
         form=form,
         submit="Stop it",
+        dismiss="Let it run",
         danger=True,
         intro=f"{operation.subject}: what it has done so far is undone or left incomplete.",
     )

@@ -24,6 +24,7 @@ _ACTIONS = {
 }
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SHOWN = 160
+_NOTHING: tuple[Any, ...] = (None, "", {}, [])
 _MANY, _FEW = 1e6, 1e-3
 
 
@@ -74,16 +75,22 @@ def action_words(action: str) -> str:
 def event_details(event: AuditEvent) -> str:
     """The parameters of an event in one line, and what it changed."""
     params = event.params or {}
-    said = [f"{key} {_short(value)}" for key, value in params.items() if value not in (None, "", {}, [])]
+    said = [f"{key} {_short(value)}" for key, value in params.items() if value not in _NOTHING]
     before, after = event.before or {}, event.after or {}
     if isinstance(before, dict) and isinstance(after, dict):
         changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        said += [f"{key}: {_short(before.get(key))} → {_short(after.get(key))}" for key in changed]
+        said += [f"{key}: {_change(before.get(key), after.get(key))}" for key in changed]
     return ", ".join(said)
 
 
+def _change(before: Any, after: Any) -> str:
+    return _short(after) if before in _NOTHING else f"{_short(before)} → {_short(after)}"
+
+
 def _short(value: Any) -> str:
-    if value in (None, ""):
+    if value in _NOTHING:
         return "none"
+    if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
+        value = ", ".join(map(str, value))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

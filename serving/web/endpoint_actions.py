@@ -95,6 +95,7 @@ def cancel(request: HttpRequest, actor: Actor, endpoint: str) -> HttpResponseBas
         title=f"Cancel the update of {endpoint}",
         form=form,
         submit="Cancel the update",
+        dismiss="Let it go on",
         danger=True,
         intro=f"{keeps}; what was being made ready is ended.",
     )

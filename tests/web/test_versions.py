@@ -85,11 +85,11 @@ def test_every_tab_is_shown_to_who_sees_the_model(sign_in, delay, tab, who):
 
 def test_activity_is_for_who_administers_the_model(sign_in, people, delay):
     tag_version(actor=people.owner, name=NAME, version=1, change=Tags(set={"team": "ops"}))
-    assert "team: none → ops" in text_of(sign_in("owner"), f"{VERSION}?tab=activity")
-    assert "team: none" not in text_of(sign_in("reader"), f"{VERSION}?tab=activity")
+    assert "team: ops" in text_of(sign_in("owner"), f"{VERSION}?tab=activity")
+    assert "team: ops" not in text_of(sign_in("reader"), f"{VERSION}?tab=activity")
     make_version(people.owner, delay)
     second = VERSION.replace("version/1", "version/2")
-    assert "team: none" not in text_of(sign_in("owner"), f"{second}?tab=activity")
+    assert "team: ops" not in text_of(sign_in("owner"), f"{second}?tab=activity")
 
 
 def test_lineage_goes_both_ways_and_hides_what_one_may_not_see(sign_in, people, delay):
