@@ -73,7 +73,7 @@ def _digest(sha256: str, python: str, platform: str) -> str:
     return hashlib.sha256("\0".join(("client-packed", python, platform, sha256)).encode()).hexdigest()
 
 
-def fill_client_packed(row: ServingEnvironment, folder: Path, watch: Watch) -> bool:
+def fill_client_packed(row: ServingEnvironment, folder: Path, watch: Watch) -> None:
     """Unpack the packages of a client's archive into an environment of ours."""
     interpreter, _ = choose_interpreter(row.python)
     create_venv(folder, interpreter, watch)
@@ -88,7 +88,6 @@ def fill_client_packed(row: ServingEnvironment, folder: Path, watch: Watch) -> b
         raise EnvironmentFailed("The packed environment is damaged. Register the model again.") from error
     watch.log(f"{count:,} files, {size:,} bytes")
     _compile(target, interpreter, watch)
-    return False
 
 
 def _compile(packages: Path, interpreter: Interpreter, watch: Watch) -> None:

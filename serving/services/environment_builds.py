@@ -44,8 +44,8 @@ class Watch:
             raise BuildCanceled("canceled")
 
 
-Fill = Callable[[ServingEnvironment, Path, Watch], bool]
-"""Puts an environment into an empty folder; True when it is a copy of one that was checked."""
+Fill = Callable[[ServingEnvironment, Path, Watch], None]
+"""Puts an environment into an empty folder."""
 
 
 def make_environment(row: ServingEnvironment, *, fill: Fill, watch: Watch) -> None:
@@ -78,11 +78,7 @@ def _make(row: ServingEnvironment, fill: Fill, watch: Watch) -> None:
             if not is_on_disk(row.digest):
                 with new_folder(row.digest) as folder:
                     fill(row, folder, told)
-                    told.log("Checking that mlflow.pyfunc imports")
-                    found = try_imports(folder, canceled=watch.canceled)
-                    told.log(
-                        f"Python {found.python}, mlflow {found.mlflow}: imported in {found.import_seconds:.1f} s"
-                    )
+                    _check(folder, told)
             size = folder_bytes(environment_folder(row.digest))
         except EnvironmentFailed as error:
             kept.write(f"{error.message}\n")
@@ -142,12 +138,12 @@ class _Follower:
 # --- Ways to fill a folder -------------------------------------------------------------------------------------
 
 
-def fill_resolved(row: ServingEnvironment, folder: Path, watch: Watch) -> bool:
+def fill_resolved(row: ServingEnvironment, folder: Path, watch: Watch) -> None:
     """From the packed form that another machine left in the store, else from the lock."""
     interpreter, _ = choose_interpreter(row.python)
     create_venv(folder, interpreter, watch)
     if row.blob_id and _unpacked(row, folder, watch):
-        return True
+        return
     watch.log(f"Installing {len(locked_packages(row.lock))} packages")
     lock = folder / _LOCK_FILE
     lock.write_text(row.lock, encoding="utf-8")
@@ -165,7 +161,6 @@ def fill_resolved(row: ServingEnvironment, folder: Path, watch: Watch) -> bool:
             f"The packages could not be installed: {_last_words(result)}",
             suggestion="Try again; when it stays, ask for another release of the package that is named.",
         )
-    return False
 
 
 def create_venv(folder: Path, interpreter: Interpreter, watch: Watch) -> None:
