@@ -68,7 +68,7 @@ class Gateway:
         self.verdicts = Verdicts(ask, clock=clock)
         self.capture = Capture(settings.root / "spool", chance=chance)
         self._chance = chance
-        self._limits = RateLimits(clock)
+        self._limits = RateLimits(settings.root / "limits", clock)
         self._meter = Meter(settings.root / "gateways")
         self._file = RoutesFile(settings.root / "routes.json")
         self._routes = self._file.current()
@@ -94,6 +94,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.capture.close()
+        self._limits.close()
         self._tell()
         for pool in [*self._pools.values(), *self._leaving]:
             pool.close()

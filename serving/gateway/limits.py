@@ -1,19 +1,20 @@
-"""Rate limits: calls within a sliding window, counted in the memory of each gateway process.
+"""Rate limits: calls within a sliding window, counted for all gateway processes of the machine together."""
 
-With one web process they are exact. With several, each allows the full number: set them accordingly.
-"""
-
+import logging
 import time
-from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from serving.gateway import answers
 from serving.gateway.verdicts import Verdict
+from serving.gateway.windows import CallWindows, Window
 from serving.routing.routes import EndpointRoute, RateLimit
 
 ENDPOINT, USER, GROUP, SERVICE_PRINCIPAL = "endpoint", "user", "user_group", "service_principal"
 _OWN_KEY = {"USER": USER, "SERVICE_PRINCIPAL": SERVICE_PRINCIPAL}
-_FORGET_AT = 10_000
+_COMPLAIN_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
 
 
 class RateLimits:
@@ -22,11 +23,19 @@ class RateLimits:
     - `endpoint` limits hold for everybody together.
     - A `user` limit without a principal holds for each caller; one that names the caller holds instead of it.
     - A group's limit is shared by its members; who is in several is refused only when all of them are reached.
+
+    Where calls cannot be counted, on a full disk for one, they are let through: limits keep endpoints answering, so
+    losing count must not be what stops them.
+
+    Args:
+        folder: shared by all gateway processes of the machine.
+        clock: seconds, monotonic and the same for all of them.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._calls: dict[tuple[str, str, str], deque[float]] = {}
+        self._windows = CallWindows(folder)
+        self._complained = float("-inf")
 
     def take(self, endpoint: EndpointRoute, caller: Verdict) -> None:
         """Count a call.
@@ -36,28 +45,34 @@ class RateLimits:
         """
         if not endpoint.rate_limits:
             return
-        now = self._clock()
+        try:
+            with self._windows.held():
+                self._count(endpoint, caller, self._clock())
+        except OSError:
+            if self._clock() - self._complained > _COMPLAIN_SECONDS:
+                self._complained = self._clock()
+                logger.exception("calls of %s cannot be counted: they are let through", endpoint.name)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._windows.close()
+
+    def _count(self, endpoint: EndpointRoute, caller: Verdict, now: float) -> None:
         counted = []
         for alternatives in _applying(endpoint.rate_limits, caller):
-            windows = [(limit, self._window(endpoint.id, limit, caller, now)) for limit in alternatives]
-            free = [(limit, window) for limit, window in windows if len(window) < limit.calls]
-            if not free:
-                limit, window = min(windows, key=lambda found: _wait(found[0], found[1], now))
-                raise answers.limited(
-                    endpoint.name, _whose(limit), limit.calls, limit.seconds, _wait(limit, window, now)
-                )
-            counted += [window for _, window in free]
+            windows = [(limit, _window(endpoint.id, limit, caller)) for limit in alternatives]
+            waits = [self._windows.wait(window, now) for _, window in windows]
+            if all(waits):
+                wait, (limit, _) = min(zip(waits, windows, strict=True), key=lambda found: found[0])
+                raise answers.limited(endpoint.name, _whose(limit), limit.calls, limit.seconds, wait)
+            counted += [window for (_, window), wait in zip(windows, waits, strict=True) if not wait]
         for window in counted:
-            window.append(now)
+            self._windows.add(window, now)
 
-    def _window(self, endpoint: str, limit: RateLimit, caller: Verdict, now: float) -> "deque[float]":
-        whose = "" if limit.key == ENDPOINT else limit.principal or caller.requester
-        if len(self._calls) > _FORGET_AT:
-            self._calls = {key: calls for key, calls in self._calls.items() if calls and calls[-1] > now - 3600}
-        window = self._calls.setdefault((endpoint, limit.key, whose), deque())
-        while window and window[0] <= now - limit.seconds:
-            window.popleft()
-        return window
+
+def _window(endpoint: str, limit: RateLimit, caller: Verdict) -> Window:
+    whose = "" if limit.key == ENDPOINT else limit.principal or caller.requester
+    return Window((endpoint, limit.key, whose), limit.calls, limit.seconds)
 
 
 def _applying(limits: tuple[RateLimit, ...], caller: Verdict) -> list[list[RateLimit]]:
@@ -68,10 +83,6 @@ def _applying(limits: tuple[RateLimit, ...], caller: Verdict) -> list[list[RateL
     everyone = [limit for limit in limits if limit.key == USER and not limit.principal]
     groups = [limit for limit in limits if limit.key == GROUP and limit.principal in caller.groups]
     return [*whole, *([limit] for limit in (named or everyone)), *([groups] if groups and not named else [])]
-
-
-def _wait(limit: RateLimit, window: "deque[float]", now: float) -> float:
-    return window[0] + limit.seconds - now if window else limit.seconds
 
 
 def _whose(limit: RateLimit) -> str:

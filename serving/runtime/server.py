@@ -22,6 +22,8 @@ from .frames import Frame, FrameDecoder, FrameError
 from .scoring import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .batching import Batcher
     from .scoring import Answered, Scorer
     from .units import Inventory, Unit
@@ -122,7 +124,9 @@ class Server:
 
     def serve(self, scorer: Scorer, before: Inventory) -> None:
         """Answer until drained. Call it on the main thread; `before` is of the time when nothing was loaded."""
-        workers = [functools.partial(self._work, one) for one in self._scorers(scorer, before)]
+        workers: list[Callable[[], None]] = [
+            functools.partial(self._work, one) for one in self._scorers(scorer, before)
+        ]
         self._scorer = scorer
         if self._batch and scorer.can_batch:
             from .batching import Batcher

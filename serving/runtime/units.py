@@ -81,7 +81,7 @@ class Inventory:
     def _is_ours(self, descriptor: int) -> bool:
         try:
             with socket.socket(fileno=os.dup(descriptor)) as known:
-                return known.getsockname() == self._address
+                return bool(known.getsockname() == self._address)
         except OSError:
             return False
 
