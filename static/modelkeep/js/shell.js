@@ -31,6 +31,18 @@
     });
   });
 
+  // On a narrow screen the row of sections is scrolled to where one is.
+  const bringHere = () => {
+    document.querySelectorAll(".tabs [aria-current], .settings-nav [aria-current]").forEach((here) => {
+      const row = here.parentElement;
+      if (row.scrollWidth > row.clientWidth) row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+    });
+  };
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target.id === "main") bringHere();
+  });
+  bringHere();
+
   // Says so when the connection is gone, and stops saying it when it is back.
   const offline = document.getElementById("offline");
   const tell = () => { offline.hidden = navigator.onLine; };
