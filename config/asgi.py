@@ -36,6 +36,7 @@ gateway = Gateway(
     GatewaySettings(
         root=Path(settings.SERVING_ROOT),
         max_body_bytes=int(settings.SERVING_MAX_BODY_BYTES),
+        spool_bytes=int(settings.SERVING_SPOOL_BYTES),
         workspace_id=settings.WORKSPACE_ID,
     ),
     asker(_VERDICT_THREADS),

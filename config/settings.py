@@ -316,6 +316,8 @@ SERVING_SCALE_DOWN_SECONDS = _number("MODELKEEP_SERVING_SCALE_DOWN_SECONDS", 300
 SERVING_SCALE_TO_ZERO_SECONDS = _number("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS", 1800)
 SERVING_CAPTURE_SECONDS = _number("MODELKEEP_SERVING_CAPTURE_SECONDS", 5)
 """How often what gateways spooled is added to the inference tables."""
+SERVING_SPOOL_BYTES = _number("MODELKEEP_SERVING_SPOOL_BYTES", 4 * 1024**3)
+"""How much may wait for one inference table; what comes beyond is answered and not kept, which is counted and told."""
 SERVING_WHEELS = os.environ.get("MODELKEEP_SERVING_WHEELS", "")
 """A folder of wheels that environments are built from besides, or without, a package index."""
 SERVING_UV_CACHE = os.environ.get("MODELKEEP_SERVING_UV_CACHE", str(Path(SERVING_ROOT) / "uv-cache"))

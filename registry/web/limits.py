@@ -100,6 +100,7 @@ LIMITS: dict[str, list[Limit]] = {
         Limit("MODELKEEP_SERVING_SCALE_DOWN_SECONDS", "Replicas that nobody needs go every", SECONDS),
         Limit("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS", "Without traffic for so long, none is left", SECONDS),
         Limit("MODELKEEP_SERVING_CAPTURE_SECONDS", "Inference tables are appended to every", SECONDS),
+        Limit("MODELKEEP_SERVING_SPOOL_BYTES", "Rows that wait for one inference table", BYTES),
     ],
     "Webhooks and notices": [
         Limit("MODELKEEP_MAX_WEBHOOKS_PER_SCOPE", "Webhooks on one place"),

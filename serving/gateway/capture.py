@@ -37,10 +37,11 @@ class Exchange:
 
 
 class Capture:
-    """The spools of this process, one for each inference table that a route names."""
+    """The spools of this process, one for each inference table that a route names. Each holds `max_bytes`."""
 
-    def __init__(self, root: Path, *, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, root: Path, *, max_bytes: int, chance: Callable[[], float] = random.random) -> None:
         self._root = root
+        self._max_bytes = max_bytes
         self._chance = chance
         self._writers: dict[str, SpoolWriter] = {}
 
@@ -88,7 +89,7 @@ class Capture:
     def _writer(self, table: str) -> SpoolWriter:
         writer = self._writers.get(table)
         if writer is None:
-            writer = self._writers[table] = SpoolWriter(self._root / table)
+            writer = self._writers[table] = SpoolWriter(self._root / table, max_bytes=self._max_bytes)
         return writer
 
 

@@ -21,6 +21,7 @@ from serving.gateway.patience import Patience, TimeOver
 from serving.gateway.pool import EntityPool, QueueFull, ReplicaHandle, Rerouted
 from serving.gateway.verdicts import AskVerdict, Verdict, Verdicts
 from serving.routing.routes import LIVE, READY, SHADOW, EndpointRoute, EntityRoute, RoutesFile
+from serving.routing.spool import SPOOL_BYTES
 
 logger = logging.getLogger(__name__)
 JSON_TYPE = "application/json"
@@ -38,6 +39,7 @@ class GatewaySettings:
     max_body_bytes: int = 16 * 1024**2
     queue_per_unit: int = 32
     batch_depth: int = 64
+    spool_bytes: int = SPOOL_BYTES
     workspace_id: str = ""
 
 
@@ -66,7 +68,7 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.verdicts = Verdicts(ask, clock=clock)
-        self.capture = Capture(settings.root / "spool", chance=chance)
+        self.capture = Capture(settings.root / "spool", max_bytes=settings.spool_bytes, chance=chance)
         self._chance = chance
         self._limits = RateLimits(settings.root / "limits", clock)
         self._meter = Meter(settings.root / "gateways")

@@ -27,6 +27,8 @@ from serving.routing.routes import EntityRoute
 
 MAX_CAPTURED_BYTES = 1024**2
 """A request or an answer beyond this is left out of its row, which says so."""
+SPOOL_BYTES = 4 * 1024**3
+"""What may wait for one table, where nobody says otherwise."""
 REQUEST_TOO_LARGE = "MAX_REQUEST_SIZE_EXCEEDED"
 RESPONSE_TOO_LARGE = "MAX_RESPONSE_SIZE_EXCEEDED"
 
@@ -97,7 +99,7 @@ class SpoolWriter:
         self,
         folder: Path,
         *,
-        max_bytes: int = 4 * 1024**3,
+        max_bytes: int = SPOOL_BYTES,
         min_free_bytes: int = 256 * 1024**2,
         segment_bytes: int = 16 * 1024**2,
         segment_seconds: float = 2.0,

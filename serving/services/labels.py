@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from registry.errors import InvalidParameter, InvalidState, Unavailable
@@ -117,7 +118,8 @@ def _label_table(actor: Actor, table: InferenceTable, unpacked: Securable, type_
 
 def _spool(table: InferenceTable, actor: Actor, labels: list[Label]) -> None:
     """Written down as one row, so that an upload is taken as a whole."""
-    writer = SpoolWriter(spool_root() / str(table.pk) / LABELS_FOLDER)
+    folder = spool_root() / str(table.pk) / LABELS_FOLDER
+    writer = SpoolWriter(folder, max_bytes=settings.SERVING_SPOOL_BYTES)
     upload = {
         "labels": [[one.request_id, one.client_request_id, one.row_index, one.value] for one in labels],
         "labeled_at": timezone.now().timestamp(),

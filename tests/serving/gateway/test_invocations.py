@@ -275,6 +275,16 @@ def test_tables_sample(replicas, tmp_path):
     assert [row["sampling"] for row in rows_of(tmp_path, "half")] == [0.5, 0.5]
 
 
+def test_a_full_spool_drops_rows_and_fails_no_answer(replicas, tmp_path):
+    async def walk():
+        async with opened_plane(tmp_path, spool_bytes=10) as plane:
+            await plane.publish(endpoint(entity("a", replicas[0])))
+            assert await plane.status_of(body(), 3) == [200, 200, 200]
+            assert plane.gateway.capture.dropped_rows == {"table-e": 3}
+
+    asyncio.run(walk())
+
+
 def test_rate_limits_hold_for_all_for_each_and_for_groups(replicas, tmp_path):
     now = [1000.0]
 
