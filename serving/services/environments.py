@@ -83,14 +83,21 @@ def ensure_environment(
 
 
 def _client_packed(version: ModelVersion, watch: Watch) -> ServingEnvironment | None:
-    """What the client packed; None when it packed nothing, or nothing that runs here: then the lines count."""
+    """What the client packed; None when it packed nothing, or nothing that runs here: then the lines count.
+
+    An archive that failed once is not unpacked again: only staging it again does that.
+    """
     if version.packed_environment_bytes is None:
         return None
     try:
-        return ensure_client_packed(version, watch)
+        known = client_environment(version)
+        if known.state != EnvironmentState.FAILED:
+            return ensure_client_packed(version, watch)
+        why = known.message
     except EnvironmentFailed as error:
-        watch.log(f"WARNING: the packed environment is not used: {error.message} It is built from the requirements.")
-        return None
+        why = error.message
+    watch.log(f"WARNING: the packed environment is not used: {why} It is built from the requirements.")
+    return None
 
 
 def ensure_client_packed(version: ModelVersion, watch: Watch) -> ServingEnvironment:

@@ -16,7 +16,7 @@ from serving.services.interpreters import Interpreter
 from serving.services.package_names import meant_package
 from serving.services.requirement_lines import RequirementLine
 from serving.services.uv_process import Canceled, Log, UvResult, never, run_uv, silent
-from serving.services.wanted_environments import WantedEnvironment
+from serving.services.wanted_environments import CONSTRAINTS, WantedEnvironment
 
 _MISSING = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*) was not found in the (?:package registry|provided package)")
 _NO_RELEASE = re.compile(r"(?:there (?:is|are) no versions? of|only) ([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -36,6 +36,7 @@ def question_key(wanted: WantedEnvironment, interpreter: Interpreter) -> str:
         settings.SERVING_WHEELS,
         settings.SERVING_NO_INDEX,
         settings.SERVING_SOURCE_BUILDS,
+        *([wanted.constraints_text] if wanted.constraints else []),
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -73,7 +74,14 @@ def resolve_packages(
         EnvironmentFailed: a package or release that does not exist, or lines that contradict each other.
         BuildCanceled, Unavailable.
     """
-    result = _compile(wanted.text, interpreter, ["--generate-hashes"], log=log, canceled=canceled)
+    result = _compile(
+        wanted.text,
+        interpreter,
+        ["--generate-hashes"],
+        constraints=wanted.constraints_text,
+        log=log,
+        canceled=canceled,
+    )
     if result.code != 0:
         raise _explained(result.messages, wanted, interpreter)
     return result.output.strip() + "\n"
@@ -84,15 +92,19 @@ def _compile(
     interpreter: Interpreter,
     arguments: Sequence[str],
     *,
+    constraints: str = "",
     log: Log = silent,
     canceled: Canceled = never,
 ) -> UvResult:
     # A folder of its own: uv reads project files where it runs.
     with tempfile.TemporaryDirectory(prefix="resolve-", dir=settings.SERVING_ROOT) as folder:
+        bounds = Path(folder, CONSTRAINTS)
+        bounds.write_text(constraints, encoding="utf-8")
         return run_uv(
             [
                 *("pip", "compile", "-", "--python", interpreter.path, "--no-header", "--no-annotate"),
                 *("--no-emit-index-url", "--no-emit-find-links"),
+                *("--constraints", str(bounds)),
                 *source_arguments(),
                 *arguments,
             ],
@@ -117,7 +129,7 @@ def _explained(messages: str, wanted: WantedEnvironment, interpreter: Interprete
             f"The package index does not answer ({match.group(0).strip()[:200]}).",
             suggestion="Try again later, or have the operator give a folder of wheels (MODELKEEP_SERVING_WHEELS).",
         )
-    lines = [line for line in wanted.lines if re.search(rf"\b{re.escape(line.name)}\b", told)]
+    lines = [line for line in (*wanted.lines, *wanted.constraints) if re.search(rf"\b{re.escape(line.name)}\b", told)]
     reason = told.partition("cause: ")[2].partition(" hint:")[0] or told
     return EnvironmentFailed(
         f"The requirements contradict each other: {reason[:1500]}",
@@ -128,7 +140,7 @@ def _explained(messages: str, wanted: WantedEnvironment, interpreter: Interprete
 
 def _line_about(name: str, wanted: WantedEnvironment) -> RequirementLine | None:
     canonical = name.lower().replace("_", "-").replace(".", "-")
-    return next((line for line in wanted.lines if line.name == canonical), None)
+    return next((line for line in (*wanted.lines, *wanted.constraints) if line.name == canonical), None)
 
 
 def _where(line: RequirementLine | None, name: str) -> str:

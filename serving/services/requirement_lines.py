@@ -21,7 +21,9 @@ _OWN_CODE = "Build a wheel of it and have the operator offer it, or log it with 
 _SOURCES = "The operator of this server chooses where packages come from: leave it out."
 _REMEDIES = {
     **dict.fromkeys(("-r", "--requirement"), "Write the lines of that file here."),
-    **dict.fromkeys(("-c", "--constraint"), "Write the constraints as requirement lines."),
+    **dict.fromkeys(
+        ("-c", "--constraint"), "MLflow keeps such a file as constraints.txt beside the model: name that."
+    ),
     **dict.fromkeys(("-e", "--editable"), _OWN_CODE),
     **dict.fromkeys(
         ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--no-index"), _SOURCES

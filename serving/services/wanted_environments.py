@@ -17,24 +17,39 @@ from serving.services.environment_errors import EnvironmentFailed
 from serving.services.requirement_lines import RequirementLine, add_lines, parse_line, parse_lines
 
 REQUIREMENTS, CONDA, PYTHON_ENV = "requirements.txt", "conda.yaml", "python_env.yaml"
+CONSTRAINTS = "constraints.txt"
 MAX_BYTES = 1024**2
 _CONDA_LINE = re.compile(r"^(?:\S+::)?([A-Za-z0-9._-]+)\s*(?:(==|>=|<=|!=|>|<|=)\s*([^=\s,]+)(?:=\S+)?)?$")
+_CONSTRAINED = re.compile(rf"(-c|--constraint)[\s=]*{re.escape(CONSTRAINTS)}\s*(#.*)?")
 _NOT_PACKAGES = {"python", "pip", "wheel"}
 _EXACT_PARTS = 3
 
 
 @dataclass(frozen=True)
 class WantedEnvironment:
-    """The Python (3.11.7, 3.11, or empty for any) and the lines; `notes` say what was added or translated."""
+    """The Python (3.11.7, 3.11, or empty for any) and the lines; `notes` say what was added or translated.
+
+    `constraints` ask for nothing; they bound the releases of what the lines bring.
+    """
 
     python: str
     lines: tuple[RequirementLine, ...]
     notes: tuple[str, ...] = ()
+    constraints: tuple[RequirementLine, ...] = ()
 
     @property
     def text(self) -> str:
         """The lines as a requirements file, in an order that does not depend on the author's."""
-        return "".join(f"{text}\n" for text in sorted({line.text for line in self.lines}))
+        return _text(self.lines)
+
+    @property
+    def constraints_text(self) -> str:
+        """The constraints, likewise."""
+        return _text(self.constraints)
+
+
+def _text(lines: Sequence[RequirementLine]) -> str:
+    return "".join(f"{text}\n" for text in sorted({line.text for line in lines}))
 
 
 def read_wanted(version: ModelVersion, *, override: Sequence[str] = ()) -> WantedEnvironment:
@@ -49,9 +64,12 @@ def read_wanted(version: ModelVersion, *, override: Sequence[str] = ()) -> Wante
     requirements = _read(version, REQUIREMENTS)
     pip, packages, conda_python = _split_conda(conda)
     if requirements is not None:
-        lines = parse_lines(requirements.decode(errors="replace").splitlines(), origin=REQUIREMENTS)
+        written, origin = requirements.decode(errors="replace").splitlines(), REQUIREMENTS
     else:
-        lines = parse_lines(pip, origin=f"{CONDA}, pip section")
+        written, origin = pip, f"{CONDA}, pip section"
+    constraints = _constraints(version, written)
+    # MLflow writes the file beside the others and names it in a line of theirs; lines keep their numbers.
+    lines = parse_lines(["" if _CONSTRAINED.fullmatch(text.strip()) else text for text in written], origin=origin)
     notes = []
     known = {line.name for line in lines}
     for spec in packages:
@@ -63,7 +81,21 @@ def read_wanted(version: ModelVersion, *, override: Sequence[str] = ()) -> Wante
     added = _mlflow_needs(lines, version.mlmodel)
     notes += [f"The model does not ask for {line.text}, which serving needs: added" for line in added]
     python = str(_mapping(version, PYTHON_ENV).get("python") or "") or conda_python or _python_of(version.mlmodel)
-    return WantedEnvironment(python=python, lines=(*lines, *added), notes=tuple(notes))
+    return WantedEnvironment(python=python, lines=(*lines, *added), notes=tuple(notes), constraints=constraints)
+
+
+def _constraints(version: ModelVersion, lines: Sequence[str]) -> tuple[RequirementLine, ...]:
+    """What the model's own constraints.txt says, where a line names it."""
+    if not any(_CONSTRAINED.fullmatch(text.strip()) for text in lines):
+        return ()
+    raw = _read(version, CONSTRAINTS)
+    if raw is None:
+        raise EnvironmentFailed(
+            f"'-c {CONSTRAINTS}' names a file that the model does not hold.",
+            line=f"-c {CONSTRAINTS}",
+            suggestion="Log the model again with the file in its pip_requirements, or leave the line out.",
+        )
+    return tuple(parse_lines(raw.decode(errors="replace").splitlines(), origin=CONSTRAINTS))
 
 
 def asked_lines(version: ModelVersion) -> list[str]:

@@ -92,6 +92,25 @@ def test_a_failure_goes_when_the_lines_resolve(make_version, wheels, settings, t
     assert not ServingEnvironment.objects.filter(state=EnvironmentState.FAILED).exists()
 
 
+def test_constraints_that_the_model_brings_bound_what_its_lines_bring(make_version):
+    """MLflow writes `-c constraints.txt` and the file beside the requirements."""
+    constraints = b"# bounds, not wishes\nalpha<2\npandas<3\n"
+    found = ensure_environment(
+        version=make_version("mlflow", "alpha", "-c constraints.txt", constraints_dot_txt=constraints)
+    )
+    assert "alpha==1.0" in found.lock
+    assert "pandas" not in found.lock
+    assert ensure_environment(version=make_version("mlflow", "alpha")) != found
+    with pytest.raises(EnvironmentFailed, match="does not hold"):
+        ensure_environment(version=make_version("mlflow", "--constraint=constraints.txt"))
+    with pytest.raises(EnvironmentFailed, match=r"constraints\.txt, line 1.*the option --index-url"):
+        ensure_environment(
+            version=make_version(
+                "mlflow", "-c constraints.txt", constraints_dot_txt=b"--index-url=https://evil.example"
+            )
+        )
+
+
 def test_lines_that_contradict_each_other_are_both_named(make_version):
     with pytest.raises(EnvironmentFailed, match="contradict") as failed:
         ensure_environment(version=make_version("mlflow", "beta", "alpha==2.0"))

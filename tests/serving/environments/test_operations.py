@@ -16,7 +16,7 @@ from registry.services.blob_sweep import sweep_blobs
 from registry.services.operation_runner import run_operation
 from registry.storage.blobs import blob_store
 from serving.models import EnvironmentKind, ServingEnvironment, VersionEnvironment
-from serving.services import environment_builds
+from serving.services import client_environments, environment_builds
 from serving.services.environment_errors import EnvironmentFailed
 from serving.services.environment_folders import is_on_disk, remove_folder
 from serving.services.environment_operations import build_environment, environment_of
@@ -163,13 +163,17 @@ def test_what_the_client_packed_is_staged_and_a_deployment_then_builds_nothing(m
     assert any("nothing to build" in line for line in told)
 
 
-def test_a_packed_environment_that_cannot_be_used_is_told_and_the_lines_count(make_version, people):
+def test_a_packed_environment_that_cannot_be_used_is_unpacked_once_and_the_lines_count(
+    make_version, people, monkeypatch
+):
     archive = {"_databricks/model_environment.tar": packed(**{"../../../escape": b"x"})}
     version = make_version("alpha", "mlflow", **archive)
     operation = finished(stage_deployment(actor=people.owner, name=NAME, version=version.version))
     assert operation.state == OperationState.FAILED
     told: list[str] = []
-    row = ensure_environment(version=version, log=told.append)
+    with monkeypatch.context() as patched:
+        patched.setattr(client_environments, "_take", lambda *_: pytest.fail("it is not unpacked again"))
+        row = ensure_environment(version=version, log=told.append)
     assert row.kind == EnvironmentKind.RESOLVED
     assert any("WARNING: the packed environment is not used" in line and "escape" in line for line in told)
 
