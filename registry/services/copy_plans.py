@@ -30,11 +30,18 @@ class CopyPlan:
 
 @audited_read
 def plan_copy(
-    *, actor: Actor, source_name: object, source_version: object, destination_name: object, alias: str = ""
+    *,
+    actor: Actor,
+    source_name: object,
+    source_version: object,
+    destination_name: object,
+    alias: str = "",
+    create_containers: bool = False,
 ) -> CopyPlan:
     """The rights that copying this version there takes, on both sides, and what else stands in the way.
 
-    With `alias`, also those to set it on the copy. At most twelve queries. Changes nothing.
+    With `alias`, also those to set it on the copy; with `create_containers`, those to make the schema and the catalog
+    that are missing. At most fifteen queries. Changes nothing.
 
     Raises:
         NotFound: no such version, or one of a model that the actor may not see.
@@ -43,7 +50,9 @@ def plan_copy(
     source = visible_version(actor=actor, name=source_name, version=source_version)
     securable = source.model.securable
     need = Need.of(actor=actor, action=Action.LOAD_VERSION, securable=securable, what=Privilege.EXECUTE)
-    destination = plan_destination(actor=actor, name=destination_name, alias=alias)
+    destination = plan_destination(
+        actor=actor, name=destination_name, alias=alias, create_containers=create_containers
+    )
     blockers = list(destination.blockers)
     if source.status != VersionStatus.READY:
         blockers.insert(0, f"Version {source.version} is {source.status}: only a READY version can be copied.")

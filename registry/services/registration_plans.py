@@ -43,10 +43,13 @@ class RegistrationPlan:
 
 
 @audited_read
-def plan_registration(*, actor: Actor, source: str, name: str = "") -> RegistrationPlan:
+def plan_registration(
+    *, actor: Actor, source: str, name: str = "", create_containers: bool = False
+) -> RegistrationPlan:
     """Whether the files are a model with a signature, how large they are, and which rights the destination takes.
 
-    Without `name` only the source is looked at. Asks the tracking server once or twice; changes nothing.
+    Without `name` only the source is looked at; with `create_containers`, what is missing above the model is made.
+    Asks the tracking server once or twice; changes nothing.
 
     Raises:
         NotFound: the run, logged model or its experiment is missing or hidden.
@@ -63,7 +66,7 @@ def plan_registration(*, actor: Actor, source: str, name: str = "") -> Registrat
     plan.is_whole, files = len(files) <= _MOST_FILES, files[:_MOST_FILES]
     plan.file_count, plan.size_bytes = len(files), sum(entry.size for entry in files)
     if name:
-        plan.destination = plan_destination(actor=actor, name=name)
+        plan.destination = plan_destination(actor=actor, name=name, create_containers=create_containers)
         plan.blockers += plan.destination.blockers
     return plan
 

@@ -13,6 +13,7 @@ from registry.services.aliases import set_alias
 from registry.services.artifacts import copy_manifest
 from registry.services.audit import audited
 from registry.services.experiments import require_level
+from registry.services.missing_containers import create_missing_containers
 from registry.services.mlmodel import MLMODEL
 from registry.services.model_lookup import (
     canonical_name,
@@ -43,20 +44,22 @@ def register_from_source(
     run_id: str = "",
     comment: str = "",
     tags: Mapping[str, str] | None = None,
+    create_containers: bool = False,
     retry_of: Operation | None = None,
 ) -> tuple[ModelVersion, Operation]:
     """Begin a version whose files an operation then copies from a run's artifacts or a logged model.
 
-    The model is made when it is missing, which takes CREATE_MODEL on the schema. Rights are checked now, and again
-    when the operation runs. Asks the tracking server once or twice.
+    The model is made when it is missing, which takes CREATE_MODEL on the schema; with `create_containers` so are its
+    schema and catalog, with the actor's rights. Rights are checked now, and again when the operation runs. Asks the
+    tracking server once or twice.
 
     Raises:
         NotFound: the run, the logged model, its experiment or the schema is missing or hidden.
         InvalidParameter: not a source that the server can read, or no model in it.
-        AccessDenied, Unavailable.
+        AccessDenied, AlreadyExists, Unavailable.
     """
     tree = source_tree(actor=actor, source=source)
-    model = _model_for(actor=actor, name=name)
+    model = _model_for(actor=actor, name=name, create_containers=create_containers)
     new = _described(source, tree, run_id=run_id, comment=comment, tags=tags or {})
     version = begin_version(actor=actor, name=name, new=new)
     asked = {"source": source, "run_id": run_id, "comment": comment, "tags": dict(tags or {})}
@@ -124,8 +127,10 @@ def _run_in(source: str) -> str:
     return rest.partition("/")[0] if scheme == "runs" else ""
 
 
-def _model_for(*, actor: Actor, name: object) -> RegisteredModel:
+def _model_for(*, actor: Actor, name: object, create_containers: bool = False) -> RegisteredModel:
     """The model that takes a new version; made where there is none."""
+    if create_containers:
+        create_missing_containers(actor=actor, model_name=name)
     try:
         return find_model_for(actor=actor, name=name, action=Action.CREATE_VERSION)
     except NotFound:
@@ -139,18 +144,20 @@ def copy_version(
     source_name: object,
     source_version: object,
     destination_name: object,
+    create_containers: bool = False,
     retry_of: Operation | None = None,
 ) -> tuple[ModelVersion, Operation]:
     """Begin a copy of a READY version as the next version of another model, or of the same. No byte is copied.
 
-    Takes the right to load the source; the destination is made when it is missing, which takes CREATE_MODEL.
+    Takes the right to load the source; the destination is made when it is missing, which takes CREATE_MODEL, and with
+    `create_containers` its schema and catalog are too.
 
     Raises:
-        NotFound, AccessDenied, InvalidParameter.
+        NotFound, AccessDenied, InvalidParameter, AlreadyExists.
         InvalidState: the source is not READY.
     """
     found = find_version_for(actor=actor, name=source_name, version=source_version, action=Action.LOAD_VERSION)
-    model = _model_for(actor=actor, name=destination_name)
+    model = _model_for(actor=actor, name=destination_name, create_containers=create_containers)
     source = f"models:/{found.model.securable.full_name}/{found.version}"
     version = begin_version(actor=actor, name=destination_name, new=NewVersion(source=source, run_id=found.run_id))
     asked = {"source_name": canonical_name(source_name), "source_version": found.version}
@@ -167,6 +174,7 @@ def copy_version_at_once(
     destination_name: object,
     comment: str = "",
     tags: Mapping[str, str] | None = None,
+    create_containers: bool = False,
 ) -> ModelVersion:
     """As `copy_version`, and the copy is READY when this returns: for clients that load it without waiting.
 
@@ -176,7 +184,7 @@ def copy_version_at_once(
         As `copy_version`.
     """
     found = find_version_for(actor=actor, name=source_name, version=source_version, action=Action.LOAD_VERSION)
-    _model_for(actor=actor, name=destination_name)
+    _model_for(actor=actor, name=destination_name, create_containers=create_containers)
     source = f"models:/{found.model.securable.full_name}/{found.version}"
     new = NewVersion(source=source, run_id=found.run_id, comment=comment, tags=tags or {})
     version = begin_version(actor=actor, name=destination_name, new=new)
@@ -186,7 +194,13 @@ def copy_version_at_once(
 
 @audited
 def promote_version(
-    *, actor: Actor, source_name: object, source_version: object, destination_name: object, alias: object
+    *,
+    actor: Actor,
+    source_name: object,
+    source_version: object,
+    destination_name: object,
+    alias: object,
+    create_containers: bool = False,
 ) -> ModelVersion:
     """Copy a READY version to another model and point an alias there at the copy, both or neither.
 
@@ -197,7 +211,11 @@ def promote_version(
     """
     checked = check_alias(alias)
     version = copy_version_at_once(
-        actor=actor, source_name=source_name, source_version=source_version, destination_name=destination_name
+        actor=actor,
+        source_name=source_name,
+        source_version=source_version,
+        destination_name=destination_name,
+        create_containers=create_containers,
     )
     set_alias(actor=actor, name=destination_name, alias=checked, version=version.version)
     return versions_with_everything(ModelVersion.objects.filter(pk=version.pk)).get()

@@ -12,7 +12,7 @@ from registry.events import grants_changed
 from registry.models import Principal, Securable
 from registry.names import check_name, lookup_key, split_full_name
 from registry.privileges import Action, SecurableType
-from registry.services.access import not_found_message, require
+from registry.services.access import gather_facts, not_found_message, require
 from registry.services.actors import Actor
 from registry.services.audit import record
 
@@ -81,6 +81,20 @@ def find_for(*, actor: Actor, type_: SecurableType, full_name: str, action: Acti
     securable = find_securable(type_, full_name, lock=lock)
     require(actor=actor, action=action, securable=securable, named=full_name)
     return securable
+
+
+def find_known(*, actor: Actor, type_: SecurableType, full_name: str) -> Securable | None:
+    """The securable of that name; None where there is none, or none of which the actor may know. Two queries.
+
+    Raises:
+        InvalidParameter: the name has another number of parts.
+    """
+    try:
+        securable = find_securable(type_, full_name)
+    except NotFound:
+        return None
+    facts = gather_facts(actor=actor, securable=securable)
+    return securable if facts.visible or facts.known_directly else None
 
 
 def make_securable(

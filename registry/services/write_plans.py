@@ -9,7 +9,7 @@ from registry.privileges import Action, Privilege, SecurableType
 from registry.services.access import gather_facts, not_found_message
 from registry.services.actors import Actor
 from registry.services.model_lookup import find_model
-from registry.services.securables import find_securable
+from registry.services.securables import find_known, metastore
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Destination:
 
     name: str
     model: RegisteredModel | None = None
+    creates: list[str] = field(default_factory=list)
+    """Full names of the catalog and the schema that would be made with the model."""
     needs: list[Need] = field(default_factory=list)
     blockers: list[str] = field(default_factory=list)
     alias: str = ""
@@ -51,10 +53,11 @@ class Destination:
         return not self.blockers and all(need.met for need in self.needs)
 
 
-def plan_destination(*, actor: Actor, name: object, alias: str = "") -> Destination:
-    """What a new version of that model would take; with `alias`, also setting that on it. At most six queries.
+def plan_destination(*, actor: Actor, name: object, alias: str = "", create_containers: bool = False) -> Destination:
+    """What a new version of that model would take; with `alias`, also setting that on it. At most nine queries.
 
-    A model that the actor may not know of reads as one that is not there yet.
+    With `create_containers`, what is missing above the model is made with it. What the actor may not know of reads as
+    what is not there yet.
 
     Raises:
         InvalidParameter: not the name of a model.
@@ -64,7 +67,7 @@ def plan_destination(*, actor: Actor, name: object, alias: str = "") -> Destinat
     destination = Destination(f"{catalog}.{schema}.{short}")
     found = _known_model(actor, destination.name)
     if found is None:
-        _plan_new_model(actor, destination, f"{catalog}.{schema}")
+        _plan_new_model(actor, destination, catalog, f"{catalog}.{schema}", create_containers=create_containers)
     else:
         _plan_next_version(actor, destination, found)
     if alias:
@@ -93,26 +96,47 @@ def _plan_next_version(actor: Actor, destination: Destination, model: Registered
     )
 
 
-def _plan_new_model(actor: Actor, destination: Destination, schema_name: str) -> None:
-    hidden = not_found_message(SecurableType.SCHEMA, schema_name)
-    try:
-        schema = find_securable(SecurableType.SCHEMA, schema_name)
-    except NotFound:
-        destination.blockers.append(f"{hidden} Create it first, or choose another.")
-        return
-    facts = gather_facts(actor=actor, securable=schema)
-    if not (facts.visible or facts.known_directly):
-        destination.blockers.append(f"{hidden} Create it first, or choose another.")
-        return
-    need = Need.of(actor=actor, action=Action.CREATE_MODEL, securable=schema, what=Privilege.CREATE_MODEL)
+def _plan_new_model(
+    actor: Actor, destination: Destination, catalog_name: str, schema_name: str, *, create_containers: bool
+) -> None:
+    schema = find_known(actor=actor, type_=SecurableType.SCHEMA, full_name=schema_name)
+    if schema is not None:
+        _plan_child(actor, destination, Action.CREATE_MODEL, schema, destination.name)
+    elif create_containers:
+        _plan_containers(actor, destination, catalog_name, schema_name)
+    else:
+        hidden = not_found_message(SecurableType.SCHEMA, schema_name)
+        destination.blockers.append(f"{hidden} Create it with the model, or choose another.")
+
+
+def _plan_containers(actor: Actor, destination: Destination, catalog_name: str, schema_name: str) -> None:
+    for part in schema_name.split("."):
+        check_name(part, field="destination")
+    catalog = find_known(actor=actor, type_=SecurableType.CATALOG, full_name=catalog_name)
+    destination.creates = [schema_name] if catalog else [catalog_name, schema_name]
+    if catalog is None:
+        # Who makes a catalog owns it, and may make schemas in it.
+        _plan_child(actor, destination, Action.CREATE_CATALOG, metastore(), catalog_name)
+    else:
+        _plan_child(actor, destination, Action.CREATE_SCHEMA, catalog, schema_name)
+
+
+_CHILDREN = {
+    Action.CREATE_CATALOG: (SecurableType.CATALOG, Privilege.CREATE_CATALOG),
+    Action.CREATE_SCHEMA: (SecurableType.SCHEMA, Privilege.CREATE_SCHEMA),
+    Action.CREATE_MODEL: (SecurableType.REGISTERED_MODEL, Privilege.CREATE_MODEL),
+}
+
+
+def _plan_child(actor: Actor, destination: Destination, action: Action, parent: Securable, full_name: str) -> None:
+    type_, privilege = _CHILDREN[action]
+    need = Need.of(actor=actor, action=action, securable=parent, what=privilege)
     destination.needs.append(need)
     # Who may create here learns that a name is taken anyway, by trying.
-    if need.met and schema.children.filter(type=SecurableType.REGISTERED_MODEL, key=_key(destination)).exists():
-        destination.blockers.append(f"A model that you may not see is called {destination.name} already.")
-
-
-def _key(destination: Destination) -> str:
-    return lookup_key(destination.name.rpartition(".")[2])
+    taken = parent.children.filter(type=type_, key=lookup_key(full_name.rpartition(".")[2]))
+    if need.met and taken.exists():
+        noun = "model" if type_ == SecurableType.REGISTERED_MODEL else type_.lower()
+        destination.blockers.append(f"A {noun} that you may not see is called {full_name} already.")
 
 
 def _plan_alias(actor: Actor, destination: Destination, alias: str) -> None:

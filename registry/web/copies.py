@@ -15,7 +15,7 @@ from registry.services.creation_places import places_to_create
 from registry.services.quick_search import quick_search
 from registry.services.registrations import copy_version, promote_version
 from registry.web.dialogs import Form, dialog, done, posted, refusals_on
-from registry.web.pickers import PickerInput
+from registry.web.pickers import CreateContainersField, PickerInput
 from registry.web.session import signed_in
 from registry.web.template_tags import version_url
 
@@ -38,6 +38,7 @@ class CopyForm(Form):
         help_text="A model as catalog.schema.model. One that is not there yet is created, and you will own it.",
         widget=PickerInput(reverse_lazy("copy-destinations")),
     )
+    create_containers = CreateContainersField()
     alias = forms.CharField(
         label="Point an alias at the copy",
         required=False,
@@ -89,10 +90,15 @@ def _copy(actor: Actor, form: CopyForm) -> tuple[ModelVersion, str]:
             source_version=number,
             destination_name=asked["destination"],
             alias=asked["alias"],
+            create_containers=asked["create_containers"],
         )
         return version, f"Copied: {asked['alias']} is now version {version.version}."
     version, _ = copy_version(
-        actor=actor, source_name=name, source_version=number, destination_name=asked["destination"]
+        actor=actor,
+        source_name=name,
+        source_version=number,
+        destination_name=asked["destination"],
+        create_containers=asked["create_containers"],
     )
     return version, f"Copying to version {version.version}."
 
@@ -118,6 +124,7 @@ def _plan(actor: Actor, form: CopyForm) -> CopyPlan | str | None:
             source_version=number,
             destination_name=destination,
             alias=str(form["alias"].value() or "").strip(),
+            create_containers=bool(form["create_containers"].value()),
         )
     except ModelkeepError as error:
         return error.message
@@ -152,7 +159,7 @@ def destinations(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     models = places_to_create(actor=actor, type_=SecurableType.REGISTERED_MODEL, text=text, limit=_MANY)
     options = [{"value": row.full_name, "label": row.full_name, "icon": "cube", "note": ""} for row in models]
     options += _new_models(actor, text, known={row.full_name.lower() for row in models})
-    empty = "No model or schema to which you may write has that in its name."
+    empty = "No model or schema to which you may write has that in its name; a new schema is typed out."
     return render(request, "parts/_picker_options.html", {"options": options, "empty": empty})
 
 

@@ -5,6 +5,13 @@ from typing import Any
 from django import forms
 
 
+class CreateContainersField(forms.BooleanField):
+    """Whether the containers above a destination are made too: asked for, so that no slip makes a catalog."""
+
+    def __init__(self) -> None:
+        super().__init__(label="Create the schema and its catalog if they are missing", required=False)
+
+
 class PickerInput(forms.TextInput):
     """A text field with suggestions below it; free text stays possible.
 

@@ -12,7 +12,7 @@ from registry.services.experiment_runs import Run, RunModel, get_run_for, run_ar
 from registry.services.registration_plans import RegistrationPlan, plan_registration
 from registry.services.registrations import register_from_source
 from registry.web.dialogs import Form, dialog, done, posted, refusals_on
-from registry.web.pickers import PickerInput
+from registry.web.pickers import CreateContainersField, PickerInput
 from registry.web.session import signed_in
 from registry.web.template_tags import version_url
 
@@ -26,6 +26,7 @@ class RegisterForm(Form):
         help_text="A model as catalog.schema.model. One that is not there yet is created, and you will own it.",
         widget=PickerInput(reverse_lazy("copy-destinations"), {"autofocus": True}),
     )
+    create_containers = CreateContainersField()
     comment = forms.CharField(label="Description", required=False, widget=forms.Textarea({"rows": 3}))
     tags = forms.CharField(
         required=False,
@@ -69,9 +70,10 @@ def register(request: HttpRequest, actor: Actor, experiment_id: str, run_id: str
                 run_id=run.run_id,
                 comment=asked["comment"],
                 tags=asked["tags"],
+                create_containers=asked["create_containers"],
             )
             toast = f"Registering {version.model.securable.full_name} version {version.version}."
-            return done(request, to=version_url(version.model, version.version), toast=toast)
+            return done(request, to=version_url(version.model, version.version), toast=toast, tree=True)
     return dialog(
         request,
         "dialogs/register.html",
@@ -96,6 +98,11 @@ def _plan(actor: Actor, form: RegisterForm) -> RegistrationPlan | str | None:
     if not source:
         return None
     try:
-        return plan_registration(actor=actor, source=source, name=str(form["destination"].value() or "").strip())
+        return plan_registration(
+            actor=actor,
+            source=source,
+            name=str(form["destination"].value() or "").strip(),
+            create_containers=bool(form["create_containers"].value()),
+        )
     except ModelkeepError as error:
         return error.message

@@ -3,7 +3,15 @@
 import pytest
 from django.urls import reverse
 
-from registry.models import AliasMove, AuditEvent, ModelVersion, Operation, RegisteredModel, VersionStatus
+from registry.models import (
+    AliasMove,
+    AuditEvent,
+    ModelVersion,
+    Operation,
+    RegisteredModel,
+    Securable,
+    VersionStatus,
+)
 from registry.privileges import Privilege, SecurableType
 from registry.services.aliases import set_alias
 from registry.services.copy_plans import plan_copy
@@ -33,13 +41,14 @@ def world(people, settings, tmp_path):
     grant(people, SecurableType.REGISTERED_MODEL, "dev.flights.delay", "reader", Privilege.EXECUTE)
 
 
-def plan(people, who, destination, alias=""):
+def plan(people, who, destination, alias="", **more):
     return plan_copy(
         actor=getattr(people, who),
         source_name="dev.flights.delay",
         source_version=1,
         destination_name=destination,
         alias=alias,
+        **more,
     )
 
 
@@ -87,6 +96,31 @@ def test_an_outsider_gets_no_plan(people, world, sign_in):
     assert "needs" not in shown
 
 
+def test_a_plan_that_creates_containers_names_them_and_their_rights(people, world):
+    missing = plan(people, "reader", "lab.new.delay")
+    assert (missing.destination.creates, missing.blockers[0][:25]) == ([], "Schema 'lab.new' does not")
+    found = plan(people, "reader", "lab.new.delay", create_containers=True)
+    assert (found.destination.creates, found.allowed, found.blockers) == (["lab", "lab.new"], False, [])
+    assert [(what, met) for what, _, met in told(found)[1:]] == [("CREATE_CATALOG or ownership or MANAGE", False)]
+    inside = plan(people, "reader", "prod.new.delay", create_containers=True)
+    assert inside.destination.creates == ["prod.new"]
+    assert told(inside)[1:] == [("CREATE_SCHEMA or ownership", "prod", False)]
+    grant(people, SecurableType.CATALOG, "prod", "reader", Privilege.CREATE_SCHEMA)
+    assert plan(people, "reader", "prod.new.delay", "Champion", create_containers=True).allowed
+    assert plan(people, "reader", "prod.flights.delay", create_containers=True).destination.creates == []
+
+
+def test_a_hidden_container_reads_as_a_missing_one_until_one_may_make_it(people, world):
+    make_schema(people.metastore_admin, "hr.secret")
+    hidden, missing = (
+        plan(people, "reader", f"{catalog}.secret.pay", create_containers=True) for catalog in ("hr", "no")
+    )
+    assert (told(hidden), hidden.blockers) == (told(missing), missing.blockers)
+    grant(people, SecurableType.METASTORE, "metastore", "reader", Privilege.CREATE_CATALOG)
+    taken = plan(people, "reader", "hr.secret.pay", create_containers=True)
+    assert taken.blockers == ["A catalog that you may not see is called hr already."]
+
+
 def test_a_version_that_is_not_ready_is_not_copied(people, world):
     model = RegisteredModel.objects.get(securable__key="delay")
     make_version(people.metastore_admin, model, status=VersionStatus.PENDING_REGISTRATION)
@@ -110,6 +144,29 @@ def test_a_copy_makes_the_model_and_leads_to_the_new_version(people, world, sign
     made = ModelVersion.objects.get(model__securable__key="late")
     assert made.copied_from.model.securable.name == "delay"
     assert Operation.objects.get().params["version_id"] == str(made.pk)
+
+
+def test_a_copy_makes_what_is_missing_above_it_or_nothing(people, world, sign_in):
+    browser = sign_in("reader")
+    asked = {"source": SOURCE, "destination": "prod.new.delay", "create_containers": "on"}
+    shown = browser.get(reverse("copy-plan"), asked).content.decode()
+    assert "the schema <strong>prod.new</strong>" in shown
+    assert "CREATE_SCHEMA" in shown
+    refused = browser.post(reverse("copy-version"), asked, **HTMX)
+    assert refused.status_code == 403
+    assert "CREATE_SCHEMA" in refused.content.decode()
+    grant(people, SecurableType.CATALOG, "prod", "reader", Privilege.CREATE_SCHEMA)
+    without = browser.post(reverse("copy-version"), asked | {"create_containers": ""}, **HTMX)
+    assert without.status_code == 404
+    # Refused behind the schema: what was made goes again.
+    wrong = browser.post(reverse("copy-version"), asked | {"destination": "prod.new.a/b"}, **HTMX)
+    assert wrong.status_code == 400
+    assert not Securable.objects.filter(key="new").exists()
+    assert browser.post(reverse("copy-version"), asked, **HTMX).status_code == 204
+    made = ModelVersion.objects.get(model__securable__parent__key="new")
+    assert made.model.securable.parent.owner == people.reader.principal
+    actions = list(AuditEvent.objects.order_by("pk").values_list("action", flat=True))
+    assert actions[-4:] == ["createSchema", "createRegisteredModel", "createModelVersion", "submitOperation"]
 
 
 def test_a_promotion_copies_and_moves_the_alias_in_one_step(people, world, sign_in):
@@ -189,3 +246,9 @@ def test_rest_plans_and_promotes(people, world, client):
     )
     made = post("promote", alias="Champion").json()["model_version"]
     assert (made["name"], made["version"], made["status"]) == ("prod.flights.delay", "1", "READY")
+    elsewhere = {"destination_name": "lab.new.delay", "create_containers": True}
+    planned = post("plan-copy", **elsewhere).json()
+    assert (planned["creates"], planned["allowed"]) == (["lab", "lab.new"], False)
+    assert post("copy", **elsewhere).status_code == 403
+    grant(people, SecurableType.METASTORE, "metastore", "reader", Privilege.CREATE_CATALOG)
+    assert post("copy", **elsewhere).json()["model_version"]["name"] == "lab.new.delay"

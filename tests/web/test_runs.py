@@ -142,7 +142,7 @@ def test_a_run_without_a_model_cannot_be_registered(lab, sign_in):
 def prod(people):
     """Where the owner may make models."""
     make_schema(people.metastore_admin, "prod.flights")
-    privileges = (Privilege.USE_CATALOG, Privilege.USE_SCHEMA, Privilege.CREATE_MODEL)
+    privileges = (Privilege.USE_CATALOG, Privilege.CREATE_SCHEMA, Privilege.USE_SCHEMA, Privilege.CREATE_MODEL)
     changes = [Change("owner@example.com", privileges)]
     update_grants(actor=people.metastore_admin, type_=SecurableType.CATALOG, full_name="prod", changes=changes)
     return "prod.flights"
@@ -154,6 +154,9 @@ def test_what_a_registration_takes_is_told_before(people, lab, prod, sign_in):
     browser, address = sign_in("owner"), reverse("register-plan", args=[lab.id, run])
     plan = browser.get(address, {"source": good, "destination": "prod.flights.delay"}).context["plan"]
     assert (plan.allowed, plan.file_count, plan.destination.next_version) == (True, 1, 1)
+    fresh = {"source": good, "destination": "prod.fresh.delay", "create_containers": "on"}
+    plan = browser.get(address, fresh).context["plan"]
+    assert (plan.allowed, plan.destination.creates) == (True, ["prod.fresh"])
     plan = browser.get(address, {"source": bad, "destination": "prod.flights.delay"}).context["plan"]
     assert "no signature" in plan.blockers[0]
     make_model(people.metastore_admin, "prod.flights.others")
@@ -167,9 +170,10 @@ def test_a_run_is_registered_and_the_version_becomes_ready(people, lab, prod, si
     source, browser = lab.log_model(run), sign_in("owner")
     address = reverse("register-run", args=[lab.id, run])
     assert address in text_of(browser, lab.page(run))
-    asked = {"source": source, "destination": "prod.flights.delay", "comment": "Nightly", "tags": "team=ops\ndry"}
-    done = browser.post(address, asked, **HTMX)
-    assert done["HX-Redirect"] == "/explore/data/models/prod/flights/delay/version/1"
+    asked = {"source": source, "destination": "prod.fresh.delay", "comment": "Nightly", "tags": "team=ops\ndry"}
+    assert browser.post(address, asked, **HTMX).status_code == 404
+    done = browser.post(address, asked | {"create_containers": "on"}, **HTMX)
+    assert done["HX-Redirect"] == "/explore/data/models/prod/fresh/delay/version/1"
     version = ModelVersion.objects.get()
     assert (version.status, version.run_id, version.comment) == ("PENDING_REGISTRATION", run, "Nightly")
     assert {tag.key: tag.value for tag in version.tags.all()} == {"team": "ops", "dry": ""}

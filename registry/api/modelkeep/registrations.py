@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from registry.api.modelkeep import shapes
-from registry.api.wire import actor_of, object_response, parameters_of, text_of
+from registry.api.wire import actor_of, flag_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
 from registry.models import ModelVersion, Operation
 from registry.services import registrations
@@ -44,6 +44,7 @@ class Register(APIView):
             run_id=text_of(parameters, "run_id"),
             comment=text_of(parameters, "comment"),
             tags=_tags_in(parameters),
+            create_containers=flag_of(parameters, "create_containers"),
         )
         return _begun(version, operation)
 
@@ -59,6 +60,7 @@ class Copy(APIView):
             source_name=text_of(parameters, "source_name", required=True),
             source_version=parameters.get("source_version"),
             destination_name=text_of(parameters, "destination_name", required=True),
+            create_containers=flag_of(parameters, "create_containers"),
         )
         return _begun(version, operation)
 
@@ -75,6 +77,7 @@ class Promote(APIView):
             source_version=parameters.get("source_version"),
             destination_name=text_of(parameters, "destination_name", required=True),
             alias=text_of(parameters, "alias", required=True),
+            create_containers=flag_of(parameters, "create_containers"),
         )
         return object_response({"model_version": shapes.model_version(version)})
 
@@ -91,12 +94,14 @@ class CopyPlan(APIView):
             source_version=parameters.get("source_version"),
             destination_name=text_of(parameters, "destination_name", required=True),
             alias=text_of(parameters, "alias"),
+            create_containers=flag_of(parameters, "create_containers"),
         )
         return object_response(
             {
                 "allowed": plan.allowed,
                 "destination_name": plan.destination.name,
                 "destination_exists": plan.destination.model is not None,
+                "creates": plan.destination.creates,
                 "next_version": str(plan.destination.next_version),
                 "alias_from": plan.destination.alias_from,
                 "size_bytes": plan.source.size_bytes,
