@@ -3,11 +3,13 @@
 import json
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
@@ -206,6 +208,23 @@ def number_of(parameters: Mapping[str, Any], field: str, *, default: int) -> int
         return int(str(value))
     except ValueError as error:
         raise InvalidParameter(f"'{field}' must be a whole number.", field=field) from error
+
+
+def parse_moment(given: str, *, field: str) -> datetime:
+    """A moment in ISO 8601 with its zone; in a query, a space may stand for the plus of the zone.
+
+    Raises:
+        InvalidParameter: anything else.
+    """
+    try:
+        moment = parse_datetime(given.replace(" ", "+"))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidParameter(
+            f"'{field}' is '{given}': write it with its zone, as in 2026-01-31T12:00:00Z.", field=field
+        )
+    return moment
 
 
 def flag_of(parameters: Mapping[str, Any], field: str, *, default: bool = False) -> bool:

@@ -1,20 +1,17 @@
 """The audit trail: looked through, one event in full, taken out as a file, and verified."""
 
-import csv
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from registry.api.audit_files import send_events
 from registry.errors import InvalidParameter
-from registry.models import AuditEvent
 from registry.privileges import Action, SecurableType
 from registry.services.actors import Actor
 from registry.services.audit_trail import EventFilter, differences, export_events, get_event, list_events
@@ -23,17 +20,12 @@ from registry.services.operations import OPEN
 from registry.services.securables import metastore
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import Form, dialog, done
-from registry.web.files_out import Line, safe_cell
 from registry.web.pickers import PickerInput
 from registry.web.rights_in_words import NOUNS
 from registry.web.session import signed_in
 
 PAGE_SIZE = 50
 _OTHER_TYPES = ["OPERATION", "STATEMENT"]
-_COLUMNS = (
-    "event_id at service_name action decision actor securable_type securable_id securable_name params before after "
-    "message request_id source_ip user_agent chain sequence hash"
-).split()
 
 
 class FilterForm(Form):
@@ -119,29 +111,7 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         # A file of more than was asked for would be worse than none.
         raise InvalidParameter(f"'{name}': {errors[0]}", field=name)
     events = export_events(actor=actor, wanted=wanted, format_="csv" if as_csv else "jsonl")
-    response = StreamingHttpResponse(
-        _csv_lines(events) if as_csv else _json_lines(events),
-        content_type="text/csv; charset=utf-8" if as_csv else "application/jsonl; charset=utf-8",
-    )
-    response.headers["Content-Disposition"] = f'attachment; filename="audit.{"csv" if as_csv else "jsonl"}"'
-    return response
-
-
-def _csv_lines(events: Iterator[AuditEvent]) -> Iterator[str]:
-    writer = csv.writer(Line())
-    yield writer.writerow(_COLUMNS)
-    for found in events:
-        yield writer.writerow([safe_cell(value) for value in _facts(found).values()])
-
-
-def _json_lines(events: Iterator[AuditEvent]) -> Iterator[str]:
-    for found in events:
-        yield json.dumps(_facts(found), ensure_ascii=False) + "\n"
-
-
-def _facts(found: AuditEvent) -> dict[str, Any]:
-    facts = {name: getattr(found, name) for name in _COLUMNS}
-    return facts | {"event_id": str(found.event_id), "at": found.at.astimezone(UTC).isoformat()}
+    return send_events(events, as_csv=as_csv)
 
 
 @require_POST

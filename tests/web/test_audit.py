@@ -19,6 +19,7 @@ from registry.services.grants import Change, update_grants
 from registry.services.operation_runner import run_operation
 from registry.services.schemas import create_schema
 from registry.services.tokens import create_token
+from tests.openapi.answers import complaints, operation_of
 from tests.web.factories import make_model
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +152,36 @@ def test_files_hold_what_the_filter_finds_and_run_nothing(sign_in, people, world
     table = list(csv.DictReader(io.StringIO(browser.get("/audit/export?format=csv").getvalue().decode())))
     assert {row["user_agent"] for row in table} >= {"'=HYPERLINK(1)"}
     assert browser.get("/audit/export?since=never").status_code == 400
+
+
+def test_rest_lists_exports_and_verifies_with_the_filters_of_the_page(client, people, world):
+    root = "/api/modelkeep/audit-events"
+
+    def ask(who, path="", method="get", **query):
+        token = create_token(actor=getattr(people, who)).value
+        return getattr(client, method)(root + path, query, headers={"authorization": f"Bearer {token}"})
+
+    wanted = {"securable_name": "prod.ml", "decision": "ALLOW", "since": "2020-01-01T00:00:00Z"}
+    found, token = [], ""
+    while True:
+        answer = ask("owner", **wanted, max_results=1, page_token=token)
+        assert list(complaints(operation_of("GET", root), answer)) == []
+        found += answer.json()["events"]
+        token = answer.json()["next_page_token"]
+        if not token:
+            break
+    service = list_events(actor=people.owner, wanted=EventFilter(name="prod.ml", decision="ALLOW")).items
+    assert [event["event_id"] for event in found] == [str(event.event_id) for event in service]
+    one = f"/{found[0]['event_id']}"
+    assert ask("owner", one).json() == {"event": found[0]}
+    assert [ask("reader", path).status_code for path in (one, "/nothing")] == [404, 404]
+    lines = ask("owner", ":export", **wanted).getvalue().decode().splitlines()
+    assert [json.loads(line)["event_id"] for line in lines] == [event["event_id"] for event in found]
+    for wrong in ({"since": "yesterday"}, {"until": "2030-01-31T12:00:00"}, {"decision": "MAYBE"}):
+        assert ask("owner", **wrong).status_code == 400
+    assert ask("owner", ":verify", "post").status_code == 403
+    assert ask("metastore_admin", ":verify", "post").json()["operation"]["kind"] == "verify_audit"
+    assert ask("metastore_admin", ":verify", "post").status_code == 400
 
 
 def test_nothing_that_people_write_is_markup(sign_in, people):

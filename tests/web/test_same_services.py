@@ -12,8 +12,6 @@ Function = tuple[str, str]
 
 ONLY_ON_SCREENS = {
     ("aliases", "move_aliases"): "one step of a board with its undo; clients move one alias at a time, by set_alias",
-    ("audit_trail", "export_events"): "changes nothing, is noted; programs select from system.access.audit",
-    ("audit_verification", "submit_verification"): "programs run manage.py verify_audit, which needs no operation",
     ("description_suggestions", "_facts_of_model"): "changes nothing, is noted; a draft is for a person to look at",
     ("description_suggestions", "_facts_of_version"): "as for a model",
     ("ownership", "transfer_ownership"): "tells who owned it before, for an undo; REST takes an owner in any update",

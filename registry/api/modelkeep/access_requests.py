@@ -1,13 +1,13 @@
 """Asking for access and answering, and what a grant would change before it is made."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from registry.api.modelkeep.shapes import milliseconds
 from registry.api.wire import actor_of, flag_of, number_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
 from registry.models import AccessRequest
@@ -15,10 +15,6 @@ from registry.privileges import Privilege, SecurableType
 from registry.services import access_requests
 from registry.services.grant_simulation import Simulation, simulate_grants
 from registry.services.grants import Change, parse_privilege
-
-
-def _milliseconds(at: datetime | None) -> int | None:
-    return None if at is None else int(at.timestamp() * 1000)
 
 
 def _request(row: AccessRequest) -> dict[str, Any]:
@@ -34,8 +30,8 @@ def _request(row: AccessRequest) -> dict[str, Any]:
         "granted": list(row.granted),
         "answer": row.answer,
         "decided_by": row.decided_by.name if row.decided_by else None,
-        "decided_at": _milliseconds(row.decided_at),
-        "created_at": _milliseconds(row.created_at),
+        "decided_at": milliseconds(row.decided_at),
+        "created_at": milliseconds(row.created_at),
     }
 
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from registry.api.wire import actor_of, number_of, object_response, parameters_of, text_of
+from registry.api.wire import actor_of, number_of, object_response, parameters_of, parse_moment, text_of
 from registry.errors import InvalidParameter
 from registry.models import AliasMove, LineageEdge
 from registry.privileges import Action, SecurableType
@@ -111,13 +110,6 @@ class AliasAt(APIView):
     def get(self, request: Request, full_name: str, alias: str) -> Response:
         """Answer who was Champion then."""
         given = text_of(parameters_of(request), "time", required=True)
-        try:
-            moment = parse_datetime(given.replace(" ", "+"))
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise InvalidParameter(
-                f"'time' is '{given}': write it with its zone, as in 2026-01-31T12:00:00Z.", field="time"
-            )
+        moment = parse_moment(given, field="time")
         version = aliases.alias_at(actor=actor_of(request), name=full_name, alias=alias, at=moment)
         return object_response({"alias": alias, "time": given, "version": version})

@@ -1,6 +1,7 @@
 """What this dialect's calls take and answer, for the OpenAPI document. Tests hold real answers against it."""
 
-from registry.api.modelkeep import access_reference, webhook_reference
+from registry.api.modelkeep import access_reference, audit_reference, operation_reference, webhook_reference
+from registry.api.modelkeep.operation_reference import ONE_OPERATION, OPERATION
 from registry.api.openapi.dialects import Call, Dialect
 from registry.api.openapi.shapes import (
     ANYTHING,
@@ -16,7 +17,6 @@ from registry.api.openapi.shapes import (
     VERSION,
     WHOLE,
     Named,
-    Schema,
     choice,
     fields,
     listed,
@@ -25,35 +25,10 @@ from registry.api.openapi.shapes import (
     page_of,
     table_of,
 )
-from registry.models import OperationState, VersionStatus
+from registry.models import VersionStatus
 from registry.privileges import Action, SecurableType
 from registry.services.table_uploads import MODES
 
-OPERATION = Named(
-    "Operation",
-    fields(
-        {
-            "id": ID,
-            "kind": TEXT,
-            "subject": noted(TEXT, "The name that its object had when it was asked for."),
-            "securable_id": nullable(ID),
-            "actor": TEXT,
-            "state": choice(*OperationState.values),
-            "progress": WHOLE,
-            "step": TEXT,
-            "result": ANYTHING,
-            "error": TEXT,
-            "attempts": WHOLE,
-            "max_attempts": WHOLE,
-            "cancel_requested_at": nullable(MILLIS),
-            "cancel_requested_by": nullable(TEXT),
-            "retry_of": nullable(ID),
-            "created_at": nullable(MILLIS),
-            "started_at": nullable(MILLIS),
-            "finished_at": nullable(MILLIS),
-        }
-    ),
-)
 BEGUN_VERSION = Named(
     "BegunModelVersion",
     fields(
@@ -69,15 +44,16 @@ BEGUN_VERSION = Named(
         }
     ),
 )
-_ONE = fields({"operation": OPERATION})
 _BEGUN = fields({"operation": OPERATION, "model_version": BEGUN_VERSION})
 _COPIED = {"source_name": FULL_NAME, "source_version": VERSION, "destination_name": FULL_NAME}
+_CREATING = noted(FLAG, "Also make the catalog and the schema, where they are missing.")
 _NEED = fields({"right": TEXT, "securable_type": TEXT, "securable": TEXT, "owner": TEXT, "met": FLAG})
 _COPY_PLAN = fields(
     {
         "allowed": FLAG,
         "destination_name": TEXT,
         "destination_exists": FLAG,
+        "creates": noted(listed(TEXT), "The catalog and the schema that would be made with the model."),
         "next_version": TEXT,
         "alias_from": nullable(WHOLE),
         "size_bytes": WHOLE,
@@ -97,43 +73,25 @@ _MOVE = fields(
         "moved_by": nullable(TEXT),
     }
 )
-_FILTERS: dict[str, Schema] = {
-    "state": noted(TEXT, f"One of {', '.join(OperationState.values)}."),
-    "kind": TEXT,
-    "securable_type": noted(TEXT, f"One of {', '.join(SecurableType)}."),
-    "securable_name": FULL_NAME,
-    "own": noted(FLAG, "Only what the caller asked for."),
-}
-
 _MK = "/api/modelkeep"
 
 DIALECT = Dialect(
     slug="modelkeep",
     title="Modelkeep",
     text="What no stock protocol has: operations, registration and copy by the server, imports, archives, webhooks, "
-    "access requests.",
+    "access requests, the audit trail.",
     parts={
         "operation_id": ID,
         "webhook_id": ID,
         "destination_id": ID,
         "delivery_id": ID,
         "request_id": ID,
+        "event_id": ID,
         "full_name": FULL_NAME,
         "version": {"type": "string", "description": "The version's number.", "examples": ["1"]},
         "alias": noted(TEXT, "The alias.", examples=["Champion"]),
     },
     paths={
-        f"{_MK}/operations": {
-            "GET": Call("list_operations", page_of("operations", OPERATION), query=_FILTERS | PAGE)
-        },
-        f"{_MK}/operations/{{operation_id}}": {"GET": Call("get_operation", _ONE)},
-        f"{_MK}/operations/{{operation_id}}/log": {
-            "GET": Call(
-                "operation_log", page_of("lines", fields({"at": MILLIS, "level": TEXT, "text": TEXT})), query=PAGE
-            )
-        },
-        f"{_MK}/operations/{{operation_id}}/cancel": {"POST": Call("cancel_operation", _ONE)},
-        f"{_MK}/operations/{{operation_id}}/retry": {"POST": Call("retry_operation", _ONE)},
         f"{_MK}/model-versions:register": {
             "POST": Call(
                 "register",
@@ -143,6 +101,7 @@ DIALECT = Dialect(
                     run_id=TEXT,
                     comment=TEXT,
                     tags=TAGS_GIVEN,
+                    create_containers=_CREATING,
                 ),
             )
         },
@@ -150,21 +109,23 @@ DIALECT = Dialect(
             "POST": Call(
                 "copy",
                 _BEGUN,
-                body=fields(_COPIED),
+                body=fields(_COPIED, create_containers=_CREATING),
             )
         },
         f"{_MK}/model-versions:promote": {
             "POST": Call(
                 "promote",
                 fields({"model_version": BEGUN_VERSION}),
-                body=fields({**_COPIED, "alias": TEXT}),
+                body=fields({**_COPIED, "alias": TEXT}, create_containers=_CREATING),
             )
         },
-        f"{_MK}/model-versions:plan-copy": {"POST": Call("plan_copy", _COPY_PLAN, body=fields(_COPIED, alias=TEXT))},
+        f"{_MK}/model-versions:plan-copy": {
+            "POST": Call("plan_copy", _COPY_PLAN, body=fields(_COPIED, alias=TEXT, create_containers=_CREATING))
+        },
         f"{_MK}/imports": {
             "POST": Call(
                 "import",
-                _ONE,
+                ONE_OPERATION,
                 body=fields(
                     {"source_url": TEXT},
                     token=TEXT,
@@ -249,6 +210,8 @@ DIALECT = Dialect(
                 needs=("time",),
             )
         },
+        **operation_reference.PATHS,
+        **audit_reference.PATHS,
         **webhook_reference.PATHS,
         **access_reference.PATHS,
     },

@@ -8,7 +8,8 @@ from django.conf import settings
 from registry.models import ModelVersion, Operation, OperationLogLine
 
 
-def _milliseconds(at: datetime | None) -> int | None:
+def milliseconds(at: datetime | None) -> int | None:
+    """A time as this dialect writes it."""
     return None if at is None else int(at.timestamp() * 1000)
 
 
@@ -27,18 +28,18 @@ def operation(row: Operation) -> dict[str, Any]:
         "error": row.error,
         "attempts": row.attempts,
         "max_attempts": settings.OPERATION_MAX_ATTEMPTS,
-        "cancel_requested_at": _milliseconds(row.cancel_requested_at),
+        "cancel_requested_at": milliseconds(row.cancel_requested_at),
         "cancel_requested_by": row.cancel_requested_by.name if row.cancel_requested_by else None,
         "retry_of": str(row.retry_of_id) if row.retry_of_id else None,
-        "created_at": _milliseconds(row.created_at),
-        "started_at": _milliseconds(row.started_at),
-        "finished_at": _milliseconds(row.finished_at),
+        "created_at": milliseconds(row.created_at),
+        "started_at": milliseconds(row.started_at),
+        "finished_at": milliseconds(row.finished_at),
     }
 
 
 def log_line(row: OperationLogLine) -> dict[str, Any]:
     """One line of a log."""
-    return {"at": _milliseconds(row.at), "level": row.level, "text": row.text}
+    return {"at": milliseconds(row.at), "level": row.level, "text": row.text}
 
 
 def model_version(row: ModelVersion) -> dict[str, Any]:
@@ -51,5 +52,5 @@ def model_version(row: ModelVersion) -> dict[str, Any]:
         "source": row.source,
         "run_id": row.run_id,
         "model_id": row.logged_model_id,
-        "created_at": _milliseconds(row.created_at),
+        "created_at": milliseconds(row.created_at),
     }

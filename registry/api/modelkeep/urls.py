@@ -4,6 +4,7 @@ from django.urls import re_path
 
 from registry.api.modelkeep import (
     access_requests,
+    audit,
     governance,
     operations,
     registrations,
@@ -28,6 +29,10 @@ urlpatterns = [
         (f"operations/{_ID}/log", operations.Log),
         (f"operations/{_ID}/cancel", operations.Cancel),
         (f"operations/{_ID}/retry", operations.Retry),
+        ("audit-events", audit.Events),
+        ("audit-events/(?P<event_id>[^/]+)", audit.OneEvent),
+        ("audit-events:export", audit.Export),
+        ("audit-events:verify", audit.Verify),
         ("model-versions:register", registrations.Register),
         ("model-versions:copy", registrations.Copy),
         ("model-versions:promote", registrations.Promote),

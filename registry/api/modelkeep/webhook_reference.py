@@ -80,10 +80,12 @@ _REST: dict[str, Schema] = {
 }
 _LOG = Call("webhook_deliveries", page_of("deliveries", DELIVERY), query={"state": TEXT, **PAGE})
 
+_LISTED = {"name_contains": TEXT, "order": noted(TEXT, "name or created, with - for descending; newest first.")}
+
 _MK = "/api/modelkeep"
 PATHS: dict[str, dict[str, Call]] = {
     f"{_MK}/webhooks": {
-        "GET": Call("list_webhooks", page_of("webhooks", WEBHOOK), query=PAGE),
+        "GET": Call("list_webhooks", page_of("webhooks", WEBHOOK), query=_LISTED | PAGE),
         "POST": Call(
             "create_webhook",
             _ONE,

@@ -1,13 +1,13 @@
 """What MLflow's protocol does not know of webhooks: where they are told from, and the log of what was sent."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from registry.api.modelkeep.shapes import milliseconds
 from registry.api.wire import actor_of, number_of, object_response, parameters_of, text_of
 from registry.errors import InvalidParameter
 from registry.models import Delivery, DeliveryAttempt, Webhook, WebhookStatus
@@ -15,10 +15,6 @@ from registry.privileges import SecurableType
 from registry.services import deliveries, webhooks
 from registry.services.delivery_http import Answer
 from registry.services.webhooks import NewWebhook, WebhookChanges, parse_scope
-
-
-def _milliseconds(at: datetime | None) -> int | None:
-    return None if at is None else int(at.timestamp() * 1000)
 
 
 def _webhook(row: Webhook) -> dict[str, Any]:
@@ -33,8 +29,8 @@ def _webhook(row: Webhook) -> dict[str, Any]:
         "scope_type": row.scope.type if row.scope else SecurableType.METASTORE,
         "scope_name": row.scope.full_name if row.scope else "",
         "owner": row.owner.name,
-        "created_at": _milliseconds(row.created_at),
-        "updated_at": _milliseconds(row.updated_at),
+        "created_at": milliseconds(row.created_at),
+        "updated_at": milliseconds(row.updated_at),
     }
 
 
@@ -49,18 +45,18 @@ def _delivery(row: Delivery) -> dict[str, Any]:
         "state": row.state,
         "attempts": row.attempts,
         "error": row.error,
-        "due_at": _milliseconds(row.due_at),
+        "due_at": milliseconds(row.due_at),
         "replay_of": str(row.replay_of_id) if row.replay_of_id else None,
         "requested_by": row.requested_by.name if row.requested_by else None,
-        "created_at": _milliseconds(row.created_at),
-        "finished_at": _milliseconds(row.finished_at),
+        "created_at": milliseconds(row.created_at),
+        "finished_at": milliseconds(row.finished_at),
     }
 
 
 def _attempt(row: DeliveryAttempt) -> dict[str, Any]:
     return {
         "number": row.number,
-        "at": _milliseconds(row.at),
+        "at": milliseconds(row.at),
         "milliseconds": row.milliseconds,
         "status_code": row.status_code,
         "error": row.error,
@@ -111,10 +107,12 @@ class Webhooks(APIView):
         return object_response({"webhook": _webhook(webhooks.create_webhook(actor=actor_of(request), new=new))})
 
     def get(self, request: Request) -> Response:
-        """List the webhooks that the caller may see, newest first."""
+        """List the webhooks that the caller may see, newest first unless `order` says otherwise."""
         parameters = parameters_of(request)
         page = webhooks.list_webhooks(
             actor=actor_of(request),
+            name_contains=text_of(parameters, "name_contains"),
+            order=text_of(parameters, "order"),
             max_results=number_of(parameters, "max_results", default=0),
             page_token=text_of(parameters, "page_token"),
         )
