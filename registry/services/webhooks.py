@@ -28,6 +28,12 @@ from registry.services.webhook_events import check_events
 
 SERVICE = "webhooks"
 SCOPES = (SecurableType.CATALOG, SecurableType.SCHEMA, SecurableType.REGISTERED_MODEL)
+_ORDERS = {
+    "name": ("name", "pk"),
+    "-name": ("-name", "-pk"),
+    "created": ("created_at", "pk"),
+    "-created": ("-created_at", "-pk"),
+}
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _MAX_DESCRIPTION = 1000
 _MAX_SECRET = 1000
@@ -221,20 +227,29 @@ def get_webhook(*, actor: Actor, webhook_id: object) -> Webhook:
 
 @audited_read
 def list_webhooks(
-    *, actor: Actor, name_contains: str = "", max_results: int | None = None, page_token: str = ""
+    *,
+    actor: Actor,
+    name_contains: str = "",
+    order: str = "",
+    max_results: int | None = None,
+    page_token: str = "",
 ) -> Page[Webhook]:
-    """The webhooks that the actor may see, newest first; with `name_contains`, some of them. One query.
+    """The webhooks that the actor may see, newest first unless `order` says otherwise (name or created, `-` for
+    descending); with `name_contains`, some of them. One query.
 
     Raises:
-        InvalidParameter: a token of another list.
+        InvalidParameter: an order that is not known, or a token of another list.
     """
+    columns = _ORDERS.get(order or "-created")
+    if columns is None:
+        raise InvalidParameter(f"'order' is '{order}': use one of {', '.join(_ORDERS)}.", field="order")
     rows = visible_webhooks(actor)
     return fetch_page(
         rows.filter(name__icontains=name_contains) if name_contains else rows,
-        order=["-created_at", "-pk"],
+        order=columns,
         size=page_size(max_results),
         token=page_token,
-        scope=f"webhooks:{name_contains}" if name_contains else "webhooks",
+        scope=f"webhooks:{name_contains}:{order}",
     )
 
 

@@ -32,7 +32,7 @@ from registry.services.webhooks import (
 from registry.web.actions import told_in_a_toast
 from registry.web.delivery_log import log_context
 from registry.web.dialogs import Form, dialog, done, refusals_on
-from registry.web.explore import PAGE_SIZE
+from registry.web.explore import PAGE_SIZE, list_context
 from registry.web.pickers import PickerInput
 from registry.web.session import signed_in
 from registry.web.settings_sections import Section, add_section, settings_context
@@ -124,11 +124,16 @@ class ChangedWebhookForm(WebhookForm):
 @signed_in
 def webhooks_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """Every webhook that the viewer may see."""
-    query = request.GET.get("q", "").strip()
+    listed = list_context(request)
     page = list_webhooks(
-        actor=actor, name_contains=query, max_results=PAGE_SIZE, page_token=request.GET.get("page", "")
+        actor=actor,
+        name_contains=listed["query"],
+        order=listed["order"],
+        max_results=PAGE_SIZE,
+        page_token=request.GET.get("page", ""),
     )
-    context = {"page": page, "query": query, "rows": [(row, host_of(row.url)) for row in page.items]}
+    listed["order"] = listed["order"] or "-created"
+    context = {"page": page, **listed, "rows": [(row, host_of(row.url)) for row in page.items]}
     return render(request, "settings/webhooks.html", {**context, **settings_context(request, actor)})
 
 

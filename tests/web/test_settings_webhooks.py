@@ -1,5 +1,7 @@
 """Webhooks and destinations under Settings: rights, states, secrets, the log."""
 
+from datetime import timedelta
+
 import pytest
 from django.core import mail
 from django.db import connection
@@ -7,7 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from registry.models import Delivery, NotificationDestination, Webhook
 from registry.services import delivery_queue
+from registry.services.addressees import keep_addressees
 from registry.services.webhooks import NewWebhook, create_webhook
+from registry.web import webhooks
 from tests.web.factories import make_model
 from tests.webhooks.receiver import receiving
 
@@ -86,6 +90,32 @@ def test_the_list_shows_hosts_without_their_secrets(sign_in, hook, receiver):
     text = sign_in("metastore_admin").get("/settings/webhooks").content.decode()
     assert "http://127.0.0.1" in text
     assert "topsecret" not in text
+
+
+def test_the_list_goes_by_name_or_age_page_by_page(sign_in, hook, receiver, monkeypatch):
+    made = [Webhook.objects.get(pk=hook.pk) for _ in range(2)]
+    for webhook, name in zip(made, ("alpha", "zulu"), strict=True):
+        webhook.pk, webhook.name, webhook.created_at = None, name, webhook.created_at + timedelta(seconds=1)
+        webhook.save(force_insert=True)
+    monkeypatch.setattr(webhooks, "PAGE_SIZE", 2)
+    browser = sign_in("metastore_admin")
+
+    def names(order):
+        query, found = {"order": order}, []
+        while True:
+            context = browser.get("/settings/webhooks", query).context
+            found += [row.name for row in context["page"].items]
+            if not context["page"].next_page_token:
+                return found
+            query["page"] = context["page"].next_page_token
+
+    assert names("name") == sorted(names("-name")) == ["alpha", hook.name, "zulu"]
+    assert names("-name") == ["zulu", hook.name, "alpha"]
+    assert names("created")[0] == hook.name == names("")[-1]
+    shown = browser.get("/settings/webhooks?order=name&q=a").content.decode()
+    assert 'aria-sort="ascending"' in shown
+    assert '<input type="hidden" name="order" value="name">' in shown
+    assert browser.get("/settings/webhooks?order=url").status_code == 400
 
 
 def test_a_test_tells_what_the_receiver_said_and_the_log_keeps_it(sign_in, hook, receiver):
@@ -196,3 +226,10 @@ def test_destinations_are_for_administrators(sign_in, receiver):
     asked = {"display_name": "x", "addresses": "a@example.com"}
     assert browser.post("/settings/destinations/new?kind=EMAIL", asked).status_code == 403
     assert sign_in("metastore_admin").get("/settings/destinations/new?kind=NOPE").status_code == 400
+
+
+def test_addresses_that_people_named_are_listed_apart(sign_in, people):
+    (made,) = keep_addressees(actor=people.owner, emails=["oncall@example.com"])
+    browser = sign_in("metastore_admin")
+    pages = {query: browser.get(f"/settings/destinations{query}").content.decode() for query in ("", "?addresses")}
+    assert {query: str(made) in page for query, page in pages.items()} == {"": False, "?addresses": True}
