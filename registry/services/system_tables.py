@@ -21,13 +21,14 @@ Rows = Callable[[Actor, datetime | None, datetime | None], Iterable[Mapping[str,
 @dataclass(frozen=True)
 class SystemTable:
     """A table by its full name. `columns` are names and types: STRING, BIGINT, DOUBLE, DATE or TIMESTAMP; none for
-    the audit trail, whose nested columns the query process knows. Conditions on `event_time` and `event_date` bound
-    what is written.
+    the audit trail, of whose columns these are the `names`: the query process knows their nested types. Conditions on
+    `event_time` and `event_date` bound what is written.
     """
 
     name: str
     rows: Rows
     columns: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()
 
 
 _tables: dict[str, SystemTable] = {}
@@ -36,6 +37,11 @@ _tables: dict[str, SystemTable] = {}
 def add_system_table(table: SystemTable) -> None:
     """Let statements read a table, whose `rows` leave out what their sender may not see. Call when an app loads."""
     _tables[table.name] = table
+
+
+def system_tables() -> list[SystemTable]:
+    """All of them, by name."""
+    return sorted(_tables.values(), key=lambda table: table.name)
 
 
 def system_table(full_name: str) -> SystemTable | None:

@@ -201,4 +201,8 @@ def _audit_row(event: AuditEvent) -> dict[str, Any]:
     }
 
 
-add_system_table(SystemTable(AUDIT_TABLE, _audit_rows))
+_AUDIT_NAMES = (
+    "account_id workspace_id version event_time event_date source_ip_address user_agent session_id user_identity "
+    "service_name action_name request_id request_params response audit_level event_id identity_metadata"
+)
+add_system_table(SystemTable(AUDIT_TABLE, _audit_rows, names=tuple(_AUDIT_NAMES.split())))

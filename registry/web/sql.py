@@ -8,12 +8,15 @@ from uuid import UUID
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from registry.api.files_out import Line, safe_cell
 from registry.errors import ModelkeepError
 from registry.models import SqlStatement, StatementState
+from registry.privileges import SecurableType
 from registry.services.actors import Actor
+from registry.services.sql_completion import COLUMN, ReadTable, complete_name
 from registry.services.sql_governance import Defaults
 from registry.services.sql_statements import (
     EXTERNAL_LINKS,
@@ -29,14 +32,22 @@ from registry.services.sql_statements import (
 from registry.sql.highlighting import pieces
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import Form, done, refusals_on
-from registry.web.files_out import Line, safe_cell
 from registry.web.polling import next_wait
+from registry.web.rights_in_words import NOUNS
 from registry.web.session import signed_in
 
 PAGE_ROWS = 100
 _HISTORY = 20
 _WAIT_SECONDS = 2.0
 _LARGEST_NUMBER = 12
+_ICONS = {
+    COLUMN: "view-columns",
+    SecurableType.CATALOG: "circle-stack",
+    SecurableType.SCHEMA: "folder",
+    SecurableType.TABLE: "table-cells",
+    SecurableType.REGISTERED_MODEL: "cube",
+}
+_NOTES = {**NOUNS, COLUMN: "column"}
 EXAMPLES = [
     ("Who may do what on a schema", "SHOW GRANTS ON SCHEMA prod.ml"),
     ("Let a group load a model", "GRANT EXECUTE ON MODEL prod.ml.ranker TO `analysts`"),
@@ -55,9 +66,17 @@ class StatementForm(Form):
         label="Statement",
         error_messages={"required": "Write a statement first."},
         widget=forms.Textarea(
-            {"rows": 7, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off", "data-sql": True}
+            {
+                "rows": 7,
+                "spellcheck": "false",
+                "autocapitalize": "off",
+                "autocomplete": "off",
+                "data-sql": True,
+                "data-picker": reverse_lazy("sql-names"),
+                "aria-autocomplete": "list",
+            }
         ),
-        help_text="Ctrl Enter runs it. Escape, then Tab, leaves the field.",
+        help_text="Names complete themselves; Ctrl Enter runs it. Escape, then Tab, leaves the field.",
     )
     catalog = forms.CharField(label="Catalog", required=False, max_length=255)
     schema = forms.CharField(label="Schema", required=False, max_length=255)
@@ -75,6 +94,25 @@ def sql_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         given = {"statement": found.text, "catalog": found.catalog, "schema": found.schema}
     context["form"] = StatementForm(initial=given)
     return render(request, "sql/sql.html", context)
+
+
+@require_safe
+@signed_in
+def names(request: HttpRequest, actor: Actor) -> HttpResponseBase:
+    """What the word that is typed may become; `of` names the tables of the statement, each with its alias if any."""
+    given = request.GET
+    of = [one.split(maxsplit=1) for one in given.getlist("of") if one.strip()]
+    found = complete_name(
+        actor=actor,
+        word=given.get("q", ""),
+        defaults=Defaults(given.get("catalog", "").strip(), given.get("schema", "").strip()),
+        tables=[ReadTable(*one) for one in of],
+    )
+    options = [
+        {"value": one.text, "label": one.text, "icon": _ICONS[one.kind], "note": one.note.lower() or _NOTES[one.kind]}
+        for one in found
+    ]
+    return render(request, "parts/_picker_options.html", {"options": options})
 
 
 @require_POST

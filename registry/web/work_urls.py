@@ -20,6 +20,7 @@ urlpatterns = [
     path("audit/verify", audit.verify, name="verify-audit"),
     path("audit/events/<uuid:event_id>", audit.event, name="audit-event"),
     path("sql", sql.sql_page, name="sql"),
+    path("sql/names", sql.names, name="sql-names"),
     path("sql/run", sql.run, name="run-sql"),
     path("sql/history", sql.history, name="sql-history"),
     path(_STATEMENT, sql.statement, name="sql-statement"),

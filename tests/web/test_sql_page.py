@@ -1,11 +1,21 @@
 """SQL on the screens: run, wrong, paged, taken out, canceled, and only one's own."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
-from registry.models import SqlStatement, StatementState
+from registry.models import AuditEvent, SqlStatement, StatementState
+from registry.privileges import Privilege, SecurableType
+from registry.services.grants import Change, update_grants
+from registry.services.sql_completion import ReadTable, complete_name
+from registry.services.sql_governance import Defaults
+from registry.services.system_tables import system_table
+from registry.services.tables import NewTable, create_table
 from registry.sql.highlighting import pieces
+from registry.sql.system_tables import AUDIT_SCHEMA
 from registry.web import sql
+from tests.web.factories import make_model
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +117,55 @@ def test_one_that_runs_is_watched_and_stopped(sign_in, people):
     stopped = browser.post(f"/sql/statements/{running.pk}/cancel", headers={"HX-Request": "true"}).content.decode()
     assert "Canceled" in stopped
     assert "load delay" not in stopped
+
+
+def test_names_complete_from_what_one_may_see(sign_in, people, flights):
+    admin = people.metastore_admin
+    make_model(admin, "prod.flights.delay")
+    columns = [{"name": "distance", "type_name": "DOUBLE"}, {"name": "data source", "type_name": "STRING"}]
+    create_table(actor=admin, catalog="prod", schema="flights", name="days", new=NewTable(columns=columns))
+
+    def names(who, q, **more):
+        page = sign_in(who).get("/sql/names", {"q": q, **more}).content.decode()
+        return re.findall('data-value="([^"]*)"', page)
+
+    assert names("metastore_admin", "pr") == ["prod"]
+    assert names("metastore_admin", "Prod.F") == ["prod.flights"]
+    assert names("metastore_admin", "prod.flights.d") == ["prod.flights.days", "prod.flights.delay"]
+    assert names("metastore_admin", "d", catalog="prod", schema="flights") == ["days", "delay"]
+    assert names("metastore_admin", "flights.de", catalog="prod") == ["flights.delay"]
+    of = {"of": ["prod.flights.days d", "system.access.audit"]}
+    assert names("metastore_admin", "d", **of)[:2] == ["distance", "`data source`"]
+    assert names("metastore_admin", "d.dist", **of) == ["d.distance"]
+    assert names("metastore_admin", "event_t", **of) == ["event_time"]
+    assert names("metastore_admin", "system.") == ["system.access", *names("metastore_admin", "system.s")]
+    for q in ("", "pr", "prod.f", "prod.flights.d", "d.dist", "..", "a.b.c.d.e"):
+        assert "prod" not in "".join(names("outsider", q, **of)), q
+        assert "distance" not in "".join(names("outsider", q, **of)), q
+    grants = Change(people.reader.name, add=[Privilege.BROWSE])
+    update_grants(actor=admin, type_=SecurableType.TABLE, full_name="prod.flights.days", changes=[grants])
+    assert names("reader", "prod.flights.d") == ["prod.flights.days"]
+    assert not AuditEvent.objects.filter(decision="DENY").exists()
+
+
+def test_completing_costs_the_same_with_many_names(people, flights, django_assert_max_num_queries):
+    defaults = Defaults("prod", "flights")
+
+    def complete():
+        return complete_name(actor=people.owner, word="m", defaults=defaults, tables=[ReadTable("days")])
+
+    with django_assert_max_num_queries(35) as counted:
+        complete()
+    for number in range(30):
+        make_model(people.metastore_admin, f"prod.flights.m{number}")
+    change = Change(people.owner.name, add=[Privilege.USE_CATALOG, Privilege.USE_SCHEMA, Privilege.EXECUTE])
+    update_grants(actor=people.metastore_admin, type_=SecurableType.CATALOG, full_name="prod", changes=[change])
+    with django_assert_max_num_queries(len(counted)):
+        assert len(complete()) == 8
+
+
+def test_the_names_of_the_trail_are_those_that_statements_read():
+    assert list(system_table("system.access.audit").names) == AUDIT_SCHEMA.names
 
 
 def test_pieces_are_the_text_and_what_people_write_is_no_markup(sign_in):

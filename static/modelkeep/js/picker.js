@@ -1,17 +1,28 @@
 // Fields that complete what is typed from a list that the server gives: <input data-picker="/address">.
 // The server answers <li role="option" data-value="…"> rows; a choice fills the field and fires "change".
+// In a <textarea> it is the word before the caret that is completed, and the list opens below that. Before the server
+// is asked, "picker-ask" lets the page add to the question (event.detail.params).
 (() => {
   const WAIT_MS = 150;
+  const WORD = /(?:`[^`]*`?|[\w.])*$/;
   let timer = 0;
   let asked = 0;
 
   const listOf = (input) => document.getElementById(input.getAttribute("aria-controls"));
   const optionsOf = (list) => [...list.querySelectorAll("[role=option]")];
+  const isText = (input) => input.tagName === "TEXTAREA";
+  const typed = (input) => isText(input) ? WORD.exec(input.value.slice(0, input.selectionStart))[0] : input.value;
+
+  const expand = (input, open) => {
+    // A text of many lines has no such state.
+    if (!isText(input)) input.setAttribute("aria-expanded", String(open));
+  };
 
   const close = (input) => {
+    asked += 1;
     const list = listOf(input);
     if (list) list.hidden = true;
-    input.setAttribute("aria-expanded", "false");
+    expand(input, false);
     input.removeAttribute("aria-activedescendant");
   };
 
@@ -19,7 +30,7 @@
     if (listOf(input)) return;
     const list = document.createElement("ul");
     list.id = `${input.id}-options`;
-    list.className = "picker-options";
+    list.className = isText(input) ? "picker-options picker-at-caret" : "picker-options";
     list.setAttribute("role", "listbox");
     list.setAttribute("aria-label", "Suggestions");
     list.hidden = true;
@@ -33,9 +44,28 @@
   };
 
   const choose = (input, option) => {
-    input.value = option.dataset.value;
+    if (isText(input)) {
+      const caret = input.selectionStart;
+      input.setRangeText(option.dataset.value, caret - typed(input).length, caret, "end");
+    } else {
+      input.value = option.dataset.value;
+    }
     close(input);
     input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  const place = (input, list) => {
+    const bottom = input.offsetTop + input.offsetHeight;
+    list.style.top = `${bottom}px`;
+    if (!isText(input)) return;
+    const style = getComputedStyle(input);
+    const lines = input.value.slice(0, input.selectionStart).split("\n");
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const left = input.offsetLeft + parseFloat(style.paddingLeft) + pen.measureText(lines.at(-1)).width;
+    const below = input.offsetTop + parseFloat(style.paddingTop) - input.scrollTop;
+    list.style.top = `${Math.min(below + lines.length * parseFloat(style.lineHeight), bottom)}px`;
+    list.style.left = `${Math.max(Math.min(left, input.offsetWidth - list.offsetWidth), 0)}px`;
   };
 
   const show = async (input) => {
@@ -43,7 +73,8 @@
     const list = listOf(input);
     const turn = ++asked;
     const url = new URL(input.dataset.picker, window.location.origin);
-    url.searchParams.set("q", input.value);
+    url.searchParams.set("q", typed(input));
+    input.dispatchEvent(new CustomEvent("picker-ask", { bubbles: true, detail: { params: url.searchParams } }));
     let answer;
     try {
       answer = await fetch(url, { headers: { "HX-Request": "true" } });
@@ -55,10 +86,11 @@
     list.innerHTML = rows;
     const options = optionsOf(list);
     options.forEach((option, index) => { option.id = `${list.id}-${index}`; });
-    list.style.top = `${input.offsetTop + input.offsetHeight}px`;
-    const settled = options.length === 1 && options[0].dataset.value === input.value;
+    const settled = options.length === 1 && options[0].dataset.value === typed(input);
     list.hidden = settled || !list.childElementCount;
-    input.setAttribute("aria-expanded", String(!list.hidden));
+    if (!list.hidden) place(input, list);
+    expand(input, !list.hidden);
+    input.removeAttribute("aria-activedescendant");
   };
 
   const mark = (input, step) => {
@@ -75,12 +107,13 @@
     const input = event.target.closest("[data-picker]");
     if (!input) return;
     clearTimeout(timer);
-    timer = setTimeout(() => show(input), WAIT_MS);
+    if (isText(input) && !typed(input)) close(input);
+    else timer = setTimeout(() => show(input), WAIT_MS);
   });
 
   document.addEventListener("focusin", (event) => {
     const input = event.target.closest("[data-picker]");
-    if (input && !input.value) show(input);
+    if (input && !input.value && !isText(input)) show(input);
   });
 
   document.addEventListener("focusout", (event) => {
@@ -93,12 +126,18 @@
     const list = listOf(input);
     const open = list && !list.hidden;
     const chosen = open && list.querySelector("[aria-selected=true]");
-    if (event.key === "ArrowDown" && !open) show(input);
-    else if (event.key === "ArrowDown") mark(input, 1);
+    const text = isText(input);
+    if (event.key === "ArrowDown" && !open && !text) show(input);
+    else if (event.key === " " && event.ctrlKey && text) show(input);
+    else if (event.key === "ArrowDown" && open) mark(input, 1);
     else if (event.key === "ArrowUp" && open) mark(input, -1);
-    else if (event.key === "Enter" && chosen) choose(input, chosen);
+    else if (event.key === "Enter" && chosen && !event.ctrlKey && !event.metaKey) choose(input, chosen);
+    else if (event.key === "Tab" && text && open && !event.shiftKey) choose(input, chosen || optionsOf(list)[0]);
     else if (event.key === "Escape" && open) close(input);
-    else return;
+    else {
+      if (open && text && /^(Arrow|Home|End|Page)/.test(event.key)) close(input);
+      return;
+    }
     event.preventDefault();
   });
 })();
