@@ -17,10 +17,11 @@ from registry.services.archive_imports import import_archive
 from registry.services.archives import MAX_MODELS, export_models, exportable_models
 from registry.services.import_reports import as_result
 from registry.services.imports import IMPORT, ImportRequest, problems, submit_import
-from registry.services.operations import get_operation, list_operations
+from registry.services.operations import OPEN, get_operation, list_operations
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import Form, dialog, done, refusals_on
 from registry.web.pickers import PickerInput
+from registry.web.polling import next_wait
 from registry.web.session import signed_in
 from registry.web.settings_sections import Section, add_section, settings_context
 
@@ -29,13 +30,6 @@ add_section(Section("Moving", "/settings/moving", "arrows-right-left", position=
 _RECENT = 20
 _SHOWN_MODELS = 100
 _SHOWN_PROBLEMS = 100
-_STATES = {
-    OperationState.PENDING: ("warn", "Waiting"),
-    OperationState.RUNNING: ("warn", "Running"),
-    OperationState.SUCCEEDED: ("ok", "Done"),
-    OperationState.FAILED: ("bad", "Failed"),
-    OperationState.CANCELED: ("off", "Canceled"),
-}
 
 
 class ImportForm(Form):
@@ -78,11 +72,20 @@ class ImportForm(Form):
 @require_safe
 @signed_in
 def moving_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
-    """The three ways, with the imports that the viewer may see."""
+    """The three ways, with the imports that the viewer may see; while one goes on, their rows are asked for again."""
+    page = list_operations(actor=actor, kind=IMPORT, max_results=_RECENT)
+    rows = {
+        "imports": [import_row(operation) for operation in page.items],
+        "going_on": any(operation.state in OPEN for operation in page.items),
+        "wait": next_wait(request.GET.get("wait", "")),
+    }
+    if getattr(request, "htmx", None) and "wait" in request.GET:
+        return render(request, "settings/_imports.html", rows)
     query = request.GET.get("q", "").strip()
-    operations = list_operations(actor=actor, kind=IMPORT, max_results=_RECENT).items
     context = {
-        "imports": [import_row(operation) for operation in operations],
+        **rows,
+        "more_imports": bool(page.next_page_token),
+        "import_kind": IMPORT,
         "models": exportable_models(actor=actor, text=query, limit=_SHOWN_MODELS),
         "shown_models": _SHOWN_MODELS,
         "query": query,
@@ -92,12 +95,9 @@ def moving_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 
 def import_row(operation: Operation) -> dict[str, Any]:
     """An import as a row of the list."""
-    tone, word = _STATES[OperationState(operation.state)]
     counts = operation.result.get("counts", {}) if operation.result else {}
     return {
         "operation": operation,
-        "tone": tone,
-        "word": word,
         "counts": counts,
         "dry_run": operation.params.get("dry_run", False),
     }
@@ -136,7 +136,8 @@ def import_report(request: HttpRequest, actor: Actor, operation_id: str) -> Http
     """What an import brought, and what of it needs a person's eye."""
     operation = get_operation(actor=actor, operation_id=operation_id)
     ended = operation.kind == IMPORT and operation.state == OperationState.SUCCEEDED
-    context = {**import_row(operation), **(_report(operation.result) if ended else {})}
+    live = {"going_on": operation.state in OPEN, "wait": next_wait("")}
+    context = {**import_row(operation), **live, **(_report(operation.result) if ended else {})}
     return dialog(request, "settings/import_report.html", title=f"Import of {operation.subject}", **context)
 
 

@@ -133,6 +133,10 @@ def test_an_import_is_asked_for_and_errors_stand_at_their_fields(sign_in, people
     page = browser.get("/settings/moving").content.decode()
     assert "dry run" in page
     assert "s3cret" not in page
+    assert "load delay:1s" in page
+    rows = browser.get("/settings/moving?wait=1", headers={"HX-Request": "true"}).content.decode()
+    assert "load delay:2s" in rows
+    assert "Take models with you" not in rows
     report = browser.get(f"/settings/moving/imports/{operation.pk}").content.decode()
     assert "Waiting" in report
     assert sign_in("reader").get(f"/settings/moving/imports/{operation.pk}").status_code == 404
@@ -149,7 +153,9 @@ def test_a_report_escapes_what_the_other_server_says(sign_in, people, delay, mon
         "models": [{**model, "aliases": {}, "notes": [], "versions": []}],
     }
     operation.state = "SUCCEEDED"
+    operation.finished_at = operation.created_at
     operation.save()
+    assert "load delay" not in browser.get("/settings/moving").content.decode()
     report = browser.get(f"/settings/moving/imports/{operation.pk}").content.decode()
     assert "&lt;script&gt;x" in report
     assert "<b>bad" not in report
