@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.web import catalogs, copies, creation, objects, schemas, table_uploads, tables
+from registry.web import catalogs, copies, creation, objects, schemas, table_uploads, tables, tags
 
 _OBJECT = "explore/edit/<str:kind>/<str:full_name>"
 
@@ -23,8 +23,8 @@ urlpatterns = [
     path("explore/copy/sources", copies.sources, name="copy-sources"),
     path("explore/copy/destinations", copies.destinations, name="copy-destinations"),
     path(f"{_OBJECT}/description", objects.describe, name="describe-object"),
-    path(f"{_OBJECT}/tags", objects.tag, name="tag-object"),
-    path(f"{_OBJECT}/tags/remove", objects.untag, name="untag-object"),
+    path(f"{_OBJECT}/tags", tags.tag_object, name="tag-object"),
+    path(f"{_OBJECT}/tags/remove", tags.untag_object, name="untag-object"),
     path(f"{_OBJECT}/name", objects.rename, name="rename-object"),
     path(f"{_OBJECT}/delete", objects.delete, name="delete-object"),
 ]

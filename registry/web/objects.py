@@ -1,4 +1,4 @@
-"""What one does to a catalog, a schema or a table from its page: describe, tag, rename, delete."""
+"""What one does to a catalog, a schema or a table from its page: describe, rename, delete."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from registry.errors import NotFound
 from registry.models import AuditEvent, Securable
@@ -20,14 +20,11 @@ from registry.services.paging import Page
 from registry.services.schemas import delete_schema, get_schema, update_schema
 from registry.services.securables import Changes
 from registry.services.tables import delete_table, get_table, update_table
-from registry.services.tag_policies import list_policies
-from registry.services.tags import Tags, tag_action, tag_securable
-from registry.web.actions import told_in_a_toast
+from registry.services.tags import tag_action
 from registry.web.descriptions import DescriptionForm
 from registry.web.dialogs import Form, dialog, done, posted, refusals_on
 from registry.web.explore import PAGE_SIZE
 from registry.web.model_changes import ConfirmNameForm, RenameForm
-from registry.web.model_tags import TagForm
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
 from registry.web.toasts import Undo
@@ -112,7 +109,12 @@ def activity_page(request: HttpRequest, actor: Actor, securable: Securable) -> P
     return list_activity(actor=actor, securable=securable, max_results=PAGE_SIZE, page_token=token)
 
 
-def _kind(word: str) -> Kind:
+def kind_of(word: str) -> Kind:
+    """The kind that an address names.
+
+    Raises:
+        NotFound.
+    """
     kind = _KINDS.get(word)
     if kind is None:
         raise NotFound("There is no page at this address. It may have been mistyped or moved.")
@@ -128,7 +130,7 @@ def _page_of(request: HttpRequest, securable: Securable) -> str:
 @signed_in
 def describe(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> HttpResponseBase:
     """The dialog with the description of an object."""
-    services = _kind(kind)
+    services = kind_of(kind)
     found = services.find(actor, full_name)
     before = found.comment
     form = DescriptionForm(posted(request), initial={"comment": before})
@@ -142,54 +144,9 @@ def describe(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> H
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-def tag(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> HttpResponseBase:
-    """The dialog that sets a tag; with `key` in the address, the one that changes its value."""
-    services = _kind(kind)
-    found = services.find(actor, full_name)
-    tags = {each.key: each.value for each in found.tags.all()}
-    key = request.POST.get("key") or request.GET.get("key", "")
-    form = TagForm(posted(request), initial={"key": key, "value": tags.get(key, "")})
-    form.govern(list_policies(actor=actor).items, key)
-    if form.is_valid():
-        chosen = form.cleaned_data
-        with refusals_on(form):
-            change = Tags(set={chosen["key"]: chosen["value"]})
-            tag_securable(actor=actor, type_=services.type, full_name=full_name, change=change)
-            return done(
-                request,
-                to=_page_of(request, found),
-                toast=f"Tag {chosen['key']} is set.",
-                undo=_tag_as_before(kind, full_name, chosen["key"], tags),
-            )
-    title = f"Change tag {key}" if key in tags else "Add a tag"
-    return dialog(request, "dialogs/tag.html", title=title, form=form)
-
-
-def _tag_as_before(kind: str, full_name: str, key: str, tags: dict[str, str]) -> Undo:
-    if key in tags:
-        return Undo(reverse("tag-object", args=[kind, full_name]), {"key": key, "value": tags[key]})
-    return Undo(reverse("untag-object", args=[kind, full_name]), {"key": key})
-
-
-@require_POST
-@signed_in
-@told_in_a_toast
-def untag(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> HttpResponseBase:
-    """Take a tag off an object."""
-    services = _kind(kind)
-    found = services.find(actor, full_name)
-    tags = {each.key: each.value for each in found.tags.all()}
-    key = request.POST.get("key", "")
-    tag_securable(actor=actor, type_=services.type, full_name=full_name, change=Tags(remove=(key,)))
-    undo = _tag_as_before(kind, full_name, key, tags) if key in tags else None
-    return done(request, to=_page_of(request, found), toast=f"Tag {key} is removed.", undo=undo)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@signed_in
 def rename(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> HttpResponseBase:
     """The dialog that gives an object another name."""
-    services = _kind(kind)
+    services = kind_of(kind)
     found = services.find(actor, full_name)
     before = found.name
     form = RenameForm(posted(request), initial={"new_name": before})
@@ -213,7 +170,7 @@ def rename(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> Htt
 @signed_in
 def delete(request: HttpRequest, actor: Actor, kind: str, full_name: str) -> HttpResponseBase:
     """The dialog that says what goes with an object, and deletes it."""
-    services = _kind(kind)
+    services = kind_of(kind)
     found = services.find(actor, full_name)
     plan = ContainerDeletion()
     if services.type != SecurableType.TABLE:
