@@ -39,6 +39,7 @@ app.conf.update(
         "monitoring.sweep": {"queue": HOUSEKEEPING},
         # With what waits for replicas: long work never holds up the rows of answered requests.
         "serving.append_captures": {"queue": "deploy"},
+        "serving.append_endpoint_metrics": {"queue": "deploy"},
         "serving.tidy_inference_tables": {"queue": "deploy"},
     },
     worker_prefetch_multiplier=1,
@@ -97,6 +98,11 @@ app.conf.update(
             "task": "serving.append_captures",
             "schedule": settings.SERVING_CAPTURE_SECONDS,
             "options": {"expires": settings.SERVING_CAPTURE_SECONDS},
+        },
+        "append the metrics of endpoints": {
+            "task": "serving.append_endpoint_metrics",
+            "schedule": 300.0,
+            "options": {"expires": 300},
         },
         "tidy inference tables": {
             "task": "serving.tidy_inference_tables",

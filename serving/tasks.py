@@ -5,6 +5,7 @@ from celery import shared_task
 from serving.services.capture_appends import append_captures
 from serving.services.capture_upkeep import tidy_inference_tables
 from serving.services.endpoint_aliases import follow_aliases
+from serving.services.endpoint_metrics_log import append_endpoint_metrics
 from serving.services.environment_packing import sweep_environments
 from serving.services.model_files import sweep_model_files
 
@@ -19,6 +20,12 @@ def follow_aliases_task() -> None:
 def append_captures_task() -> None:
     """Move what gateways spooled into the inference tables."""
     append_captures()
+
+
+@shared_task(name="serving.append_endpoint_metrics")
+def append_endpoint_metrics_task() -> None:
+    """Add what endpoints did to the tables that are monitored for it."""
+    append_endpoint_metrics()
 
 
 @shared_task(name="serving.tidy_inference_tables")

@@ -1,17 +1,20 @@
-"""From an endpoint to its monitor in one step: what the unpacked inference table holds says how to watch it."""
+"""From an endpoint to its monitors in one step: of what it answers, and of how fast it does so."""
 
 from dataclasses import replace
 
-from monitoring.models import Monitor
-from monitoring.services.monitor_settings import MonitorSettings
+from monitoring.engine.spec import TABLE_ROW
+from monitoring.models import Monitor, MonitorKind
+from monitoring.services.monitor_settings import Metric, MonitorSettings
 from monitoring.services.monitors import create_monitor, monitor_choices
-from registry.errors import InvalidState, NotFound
+from monitoring.services.quartz import Schedule
+from registry.errors import InvalidParameter, InvalidState, NotFound
 from registry.models import Securable
 from registry.privileges import SecurableType
 from registry.services.access import visible_to
 from registry.services.actors import Actor
 from registry.services.audit import audited
 from serving.models import InferenceTable
+from serving.services.endpoint_metrics_log import keep_endpoint_metrics
 
 
 @audited
@@ -44,6 +47,46 @@ def create_endpoint_monitor(
     )
     table = unpacked_table_of(actor=actor, endpoint=endpoint)
     return create_monitor(actor=actor, table=table.full_name, settings=wanted)
+
+
+_ERRORS = Metric(
+    name="error_percentage",
+    type="AGGREGATE",
+    input_columns=(TABLE_ROW,),
+    definition="100.0 * sum(request_4xx_count + request_5xx_count) / sum(request_count)",
+)
+_HOURLY = Schedule("0 10 * * * ?", "UTC")
+
+
+@audited
+def create_endpoint_metrics_monitor(*, actor: Actor, endpoint: str, output_schema_name: str) -> Monitor:
+    """Monitor the minutes of an endpoint: latency, errors and saturation by hour and day, for each served entity.
+
+    They are kept from then on in a table of that schema, `{endpoint}_metrics`, which belongs to the actor; the last
+    two weeks come along. It is measured every hour.
+
+    Raises:
+        NotFound, AccessDenied: CAN_VIEW on the endpoint, CREATE_TABLE on the schema.
+        InvalidParameter: no schema.
+        AlreadyExists: they are monitored already, or another table has the name.
+    """
+    if output_schema_name.count(".") != 1:
+        raise InvalidParameter(
+            f"'output_schema_name' is '{output_schema_name[:200]}': write it as catalog.schema.",
+            field="output_schema_name",
+        )
+    catalog, _, schema = output_schema_name.partition(".")
+    table = keep_endpoint_metrics(actor=actor, endpoint=endpoint, catalog=catalog, schema=schema)
+    settings = MonitorSettings(
+        kind=MonitorKind.TIME_SERIES,
+        output_schema_name=output_schema_name,
+        timestamp_column="event_time",
+        granularities=("1 hour", "1 day"),
+        slicing_expressions=("served_entity_name",),
+        custom_metrics=(_ERRORS,),
+        schedule=_HOURLY,
+    )
+    return create_monitor(actor=actor, table=table.full_name, settings=settings)
 
 
 @audited

@@ -1,11 +1,14 @@
 """Finding monitors: by their table, and all that somebody may see."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from monitoring.models import AlertState, Monitor, MonitorRefresh, MonitorStatus
+from monitoring.models import AlertIncident, Monitor, MonitorRefresh, MonitorStatus, RefreshState
 from registry.errors import AccessDenied, InvalidParameter, NotFound
 from registry.models import Securable
 from registry.names import lookup_key
@@ -121,12 +124,22 @@ def get_monitor(*, actor: Actor, table: str) -> Monitor:
 
 @dataclass(frozen=True)
 class MonitorRow:
-    """A monitor in a list: how its last refresh went, and how many of its alerts are triggered."""
+    """A monitor in a list: how its last refresh went, and what is broken since when.
+
+    `incidents` are the breaches of its alerts that are open, the oldest first.
+    """
 
     monitor: Monitor
     last_refresh: MonitorRefresh | None
     alerts: int
-    triggered_alerts: int
+    incidents: list[AlertIncident]
+    failing_since: datetime | None
+
+    @property
+    def broken_since(self) -> datetime | None:
+        """Since when an alert is triggered or its refreshes fail; None: all is well."""
+        moments = [incident.opened_at for incident in self.incidents[:1]]
+        return min([*moments, *([self.failing_since] if self.failing_since else [])], default=None)
 
 
 @audited_read
@@ -139,7 +152,7 @@ def list_monitors(
     max_results: int | None = None,
     page_token: str = "",
 ) -> Page[MonitorRow]:
-    """The monitors of tables that the actor may see, newest first. At most seven queries, however many rows.
+    """The monitors of tables that the actor may see, newest first. At most eight queries, however many rows.
 
     `schema` is a full name, `name_contains` part of a table's name.
 
@@ -164,7 +177,7 @@ def list_monitors(
         token=page_token,
         scope=f"monitors:{name_contains}:{status}:{schema}",
     )
-    return Page(_as_rows(page.items), page.next_page_token)
+    return Page(monitor_rows(page.items), page.next_page_token)
 
 
 def visible_monitors(actor: Actor) -> "QuerySet[Monitor]":
@@ -173,16 +186,40 @@ def visible_monitors(actor: Actor) -> "QuerySet[Monitor]":
     return Monitor.objects.filter(table__in=tables.values("pk"))
 
 
-def _as_rows(monitors: list[Monitor]) -> list[MonitorRow]:
-    newest = MonitorRefresh.objects.filter(monitor=OuterRef("monitor")).order_by("-pk").values("pk")[:1]
+def monitor_rows(monitors: Sequence[Monitor]) -> list[MonitorRow]:
+    """Monitors that the caller has found to be visible, with how they stand. Four queries."""
     ids = [monitor.pk for monitor in monitors]
+    newest = MonitorRefresh.objects.filter(monitor=OuterRef("monitor")).order_by("-pk").values("pk")[:1]
     last = MonitorRefresh.objects.filter(monitor__in=ids, pk=Subquery(newest)).select_related("requested_by")
     refreshes = {refresh.monitor_id: refresh for refresh in last}
-    counted = Monitor.objects.filter(pk__in=ids).annotate(
-        all_alerts=Count("alerts"), triggered=Count("alerts", filter=Q(alerts__state=AlertState.TRIGGERED))
+    alerts = dict(
+        Monitor.objects.filter(pk__in=ids).annotate(all_alerts=Count("alerts")).values_list("pk", "all_alerts")
     )
-    alerts = {pk: (all_, triggered) for pk, all_, triggered in counted.values_list("pk", "all_alerts", "triggered")}
-    return [MonitorRow(monitor, refreshes.get(monitor.pk), *alerts.get(monitor.pk, (0, 0))) for monitor in monitors]
+    incidents: dict[UUID | None, list[AlertIncident]] = {}
+    open_ones = AlertIncident.objects.filter(alert__monitor__in=ids, resolved_at=None).select_related("alert")
+    for incident in open_ones.order_by("opened_at"):
+        incidents.setdefault(incident.alert.monitor_id, []).append(incident)
+    failing = _failing_since(ids)
+    return [
+        MonitorRow(
+            monitor,
+            refreshes.get(monitor.pk),
+            alerts.get(monitor.pk, 0),
+            incidents.get(monitor.pk, []),
+            failing.get(monitor.pk),
+        )
+        for monitor in monitors
+    ]
+
+
+def _failing_since(ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When the first refresh failed after the last one that did not, of monitors whose last one failed."""
+    rows = MonitorRefresh.objects.filter(
+        monitor__in=ids, monitor__status=MonitorStatus.ERROR, state=RefreshState.FAILED
+    )
+    good = MonitorRefresh.objects.filter(monitor=OuterRef("monitor"), state=RefreshState.SUCCESS)
+    since = rows.filter(pk__gt=Coalesce(Subquery(good.order_by("-pk").values("pk")[:1]), 0))
+    return dict(since.values_list("monitor").annotate(Min("created_at")).order_by())
 
 
 @audited_read

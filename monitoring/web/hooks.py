@@ -6,10 +6,11 @@ from django.urls import reverse
 
 from monitoring.services.alerts import list_alerts
 from monitoring.services.monitor_lookup import list_monitors
+from monitoring.web.endpoints import endpoint_tab
 from monitoring.web.quality import model_tab, quality_tab
 from registry.services.actors import Actor
 from registry.web.context import Tab, add_tab
-from registry.web.object_tabs import MODEL, TABLE, ObjectTab, add_object_tab
+from registry.web.object_tabs import ENDPOINT, MODEL, TABLE, ObjectTab, add_object_tab
 from registry.web.palette import Command, Entry, add_command, add_source
 from registry.web.template_tags import object_url
 
@@ -17,10 +18,11 @@ _MOST = 5
 
 
 def show() -> None:
-    """Add the navigation's entry, the Quality tab of tables and what the palette finds. Call once, at start."""
+    """Add the navigation's entry, the Quality tabs and what the palette finds. Call once, at start."""
     add_tab(Tab("Monitoring", "/monitoring", "chart-bar-square", ("/monitoring", "/alerts"), "m"), after="SQL")
     add_object_tab(TABLE, ObjectTab("quality", "Quality", "monitoring/_quality.html", quality_tab))
     add_object_tab(MODEL, ObjectTab("quality", "Quality", "monitoring/_model_quality.html", model_tab))
+    add_object_tab(ENDPOINT, ObjectTab("quality", "Quality", "monitoring/_endpoint_quality.html", endpoint_tab))
     add_source(_found)
     add_command(Command("Create alert", "new-alert", "bell-alert"))
 

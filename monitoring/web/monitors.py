@@ -39,13 +39,20 @@ def monitors_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         page_token=request.GET.get("page", ""),
     )
     statuses = [("", "All"), *((value, label) for value, label in MonitorStatus.choices if value in _SHOWN)]
-    triggered = list_alerts(actor=actor, state="TRIGGERED", max_results=_ALERTS).items
-    context = {"page": page, "query": query, "status": status, "statuses": statuses, "triggered": triggered}
+    context = {
+        "page": page,
+        "query": query,
+        "status": status,
+        "statuses": statuses,
+        "triggered": list_alerts(actor=actor, state="TRIGGERED", max_results=_TOLD).items,
+        "failing": list_monitors(actor=actor, status=MonitorStatus.ERROR, max_results=_TOLD).items,
+    }
     return render(request, "monitoring/monitors.html", context)
 
 
 _SHOWN = {MonitorStatus.PENDING, MonitorStatus.ACTIVE, MonitorStatus.ERROR}
-_ALERTS = 5
+_TOLD = 5
+"""How many of what broke stand above the list."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -19,7 +19,7 @@ from monitoring.services.dashboard_marks import aliases_of, marks_of
 from monitoring.services.dashboards import Dashboard, VersionRow, build_dashboard
 from monitoring.services.metric_exports import export_metrics
 from monitoring.services.monitor_lookup import get_monitor
-from monitoring.services.monitored_endpoints import monitors_of_version
+from monitoring.services.monitored_endpoints import watched_of_model
 from monitoring.services.refreshes import cancel_refresh, list_refreshes, run_refresh
 from monitoring.web.figures import (
     Aliases,
@@ -35,6 +35,7 @@ from monitoring.web.figures import (
     versus_chart,
     window_label,
 )
+from registry.api.files_out import Line, safe_cell
 from registry.errors import ModelkeepError, NotFound
 from registry.models import RegisteredModel, Securable, Table
 from registry.privileges import Action
@@ -43,7 +44,6 @@ from registry.services.actors import Actor
 from registry.services.tables import get_table
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import done
-from registry.api.files_out import Line, safe_cell
 from registry.web.polling import next_wait
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
@@ -71,8 +71,8 @@ def quality_tab(request: HttpRequest, actor: Actor, table: Table) -> Mapping[str
 
 
 def model_tab(_request: HttpRequest, actor: Actor, model: RegisteredModel) -> Mapping[str, Any]:
-    """What watches the answers of a model's versions."""
-    return {"watched_by": monitors_of_version(actor, model, None)}
+    """What watches the endpoints that serve a model."""
+    return {"tables": watched_of_model(actor=actor, model=model)}
 
 
 def _board_context(actor: Actor, board: Dashboard, *, page: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from monitoring.web import alerts, monitors, quality
+from monitoring.web import alerts, endpoints, monitors, quality
 
 _TABLE = "explore/quality/<str:full_name>"
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path(f"{_TABLE}/refresh", quality.refresh, name="refresh-monitor"),
     path(f"{_TABLE}/refreshes/<int:refresh_id>/cancel", quality.cancel, name="cancel-refresh"),
     path(f"{_TABLE}/metrics.csv", quality.metrics_csv, name="metrics-csv"),
+    path("serving/<str:endpoint>/watch-metrics", endpoints.watch_metrics, name="watch-endpoint-metrics"),
     path("alerts", alerts.alerts_page, name="alerts"),
     path("alerts/new", alerts.new_alert, name="new-alert"),
     path("alerts/<uuid:alert_id>", alerts.alert_page, name="alert"),

@@ -1,4 +1,4 @@
-"""Tabs that the apps above add to the pages of tables, models and versions."""
+"""Tabs that the apps above add to the pages of tables, models, versions and endpoints."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from registry.services.actors import Actor
 
-TABLE, MODEL, VERSION = "table", "model", "version"
-"""The pages that take tabs. Theirs is about a Table, a RegisteredModel or a ModelVersion."""
+TABLE, MODEL, VERSION, ENDPOINT = "table", "model", "version", "endpoint"
+"""The pages that take tabs. Theirs is about a Table, a RegisteredModel, a ModelVersion or a watched endpoint."""
 
 Subject = Any
 
@@ -27,7 +27,7 @@ class ObjectTab:
     context: Callable[[HttpRequest, Actor, Subject], Mapping[str, Any]]
 
 
-_tabs: dict[str, list[ObjectTab]] = {TABLE: [], MODEL: [], VERSION: []}
+_tabs: dict[str, list[ObjectTab]] = {TABLE: [], MODEL: [], VERSION: [], ENDPOINT: []}
 _actions: dict[str, list[str]] = {TABLE: [], MODEL: [], VERSION: []}
 
 

@@ -56,12 +56,17 @@ def _tidy(pk: UUID, now: datetime) -> bool:
             continue
         if row.retention_days:
             _delete_before(table, column, kind, now - timedelta(days=row.retention_days))
-        if len(table.file_uris()) >= _MANY_FILES:
-            table.optimize.compact()
-        table.vacuum(retention_hours=KEPT_HOURS, dry_run=False)
+        tidy_files(table)
     row.tidied_at = now
     row.save(update_fields=["tidied_at"])
     return True
+
+
+def tidy_files(table: "DeltaTable") -> None:
+    """Make few files of many small ones, and delete those that were replaced a week ago."""
+    if len(table.file_uris()) >= _MANY_FILES:
+        table.optimize.compact()
+    table.vacuum(retention_hours=KEPT_HOURS, dry_run=False)
 
 
 def _delete_before(table: "DeltaTable", column: str, kind: str, limit: datetime) -> None:

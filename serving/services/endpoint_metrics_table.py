@@ -41,17 +41,17 @@ def _rows(actor: Actor, since: datetime | None, until: datetime | None) -> Itera
     if until is not None:
         samples = samples.filter(minute__lt=until)
     for sample in samples.select_related("endpoint").order_by("-minute", "pk").iterator(chunk_size=2000):
-        yield _row(sample)
+        told = {"endpoint_id": sample.endpoint.pk.hex, "endpoint_name": sample.endpoint.name}
+        yield {"event_time": sample.minute.isoformat(), **told, **facts_of(sample)}
 
 
-def _row(sample: EndpointSample) -> dict[str, Any]:
+def facts_of(sample: EndpointSample) -> dict[str, Any]:
+    """What a minute of an entity was like, under the names of COLUMNS; without its time and its endpoint."""
+
     def each(total: float) -> float | None:
         return total / sample.requests if sample.requests else None
 
     return {
-        "event_time": sample.minute.isoformat(),
-        "endpoint_id": sample.endpoint.pk.hex,
-        "endpoint_name": sample.endpoint.name,
         "served_entity_name": sample.entity_name,
         "model_version": sample.model_version,
         "request_count": sample.requests,

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from registry.services.actors import Actor
 from registry.web.context import public_host
 from registry.web.explore import chosen_tab
+from registry.web.object_tabs import ENDPOINT, added_context, added_tabs
 from registry.web.polling import next_wait
 from registry.web.session import signed_in
 from serving.services.endpoint_views import WatchedEndpoint, watch_endpoint
@@ -27,6 +28,8 @@ TABS = [
     ("permissions", "Permissions"),
     ("settings", "Settings"),
 ]
+_ADDED_AT = 2
+"""Tabs of the apps above stand beside the metrics."""
 _LONGEST_LIVE = 5
 """Seconds between two looks at an update: somebody waits in front of it."""
 
@@ -36,14 +39,15 @@ _LONGEST_LIVE = 5
 def endpoint_page(request: HttpRequest, actor: Actor, endpoint: str) -> HttpResponseBase:
     """An endpoint."""
     watched = watch_endpoint(actor=actor, name=endpoint)
-    tab = chosen_tab(request, TABS)
-    context = endpoint_context(request, watched) | {
-        "object_tabs": TABS,
-        "tab": tab,
-        **live_context(request, watched),
-        **endpoint_tabs.context_of(request, actor, watched, tab),
-    }
-    return render(request, "serving/endpoint.html", context)
+    tabs = [*TABS[:_ADDED_AT], *added_tabs(ENDPOINT, beside=TABS), *TABS[_ADDED_AT:]]
+    tab = chosen_tab(request, tabs)
+    added = added_context(ENDPOINT, request, actor, watched, open_tab=tab)
+    shown = added or endpoint_tabs.context_of(request, actor, watched, tab)
+    context = endpoint_context(request, watched) | live_context(request, watched) | shown
+    template = shown["added_template"] if added else shown["tab_template"]
+    return render(
+        request, "serving/endpoint.html", context | {"object_tabs": tabs, "tab": tab, "tab_template": template}
+    )
 
 
 def endpoint_context(request: HttpRequest, watched: WatchedEndpoint) -> dict[str, Any]:

@@ -8,8 +8,10 @@ import pyarrow as pa
 from deltalake import write_deltalake
 from scipy.special import ndtr
 
+from monitoring.models import Monitor
 from monitoring.services.alert_settings import AlertSettings
 from monitoring.services.alerts import create_alert
+from monitoring.services.endpoint_monitors import create_endpoint_metrics_monitor
 from monitoring.services.monitor_settings import MonitorSettings
 from monitoring.services.monitors import create_monitor
 from registry.models import Operation, Table
@@ -29,7 +31,7 @@ def answers(*, now: datetime, seed: int = 7) -> pa.Table:
     days = np.repeat(np.arange(_DAYS), _ROWS)
     late = days >= _TURN
     seconds = days * 86_400 + chance.integers(0, 86_400, len(days))
-    distance = chance.normal(1000, 300, len(days)) + late * 450
+    distance = (chance.normal(1000, 300, len(days)) + late * 450).round(1)
     weights = np.array([0.3, 0.25, 0.2, 0.15, 0.1])
     carrier = np.where(
         late, chance.choice(_CARRIERS, len(days), p=weights[::-1]), chance.choice(_CARRIERS, len(days), p=weights)
@@ -42,7 +44,7 @@ def answers(*, now: datetime, seed: int = 7) -> pa.Table:
         {
             "timestamp": pa.array([first + timedelta(seconds=int(s)) for s in seconds], pa.timestamp("us", tz="UTC")),
             "carrier": carrier,
-            "distance": distance.round(1),
+            "distance": distance,
             "wind": pa.array(wind, from_pandas=True),
             "prediction": np.where(guess == 1, "late", "on time"),
             "probability": probability,
@@ -95,6 +97,16 @@ def add_monitor(actor: Actor) -> None:
             threshold=0.2,
         ),
     )
+    _measure(monitor)
+
+
+def add_metrics_monitor(actor: Actor, endpoint: str) -> None:
+    """Watch how fast an endpoint answers and how often it fails."""
+    place = TABLE.rpartition(".")[0]
+    _measure(create_endpoint_metrics_monitor(actor=actor, endpoint=endpoint, output_schema_name=place))
+
+
+def _measure(monitor: Monitor) -> None:
     refresh = monitor.refreshes.get()
     if refresh.operation and Operation.objects.filter(pk=refresh.operation.pk, state="PENDING").exists():
         run_operation(operation_id=refresh.operation.pk)

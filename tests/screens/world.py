@@ -95,6 +95,7 @@ def build() -> None:
     _operations(ada)
     serving.build(ada)
     monitored.add_monitor(ada)
+    monitored.add_metrics_monitor(ada, "flight-delay")
     serving.keep_answers(ada, payload=f"{monitored.TABLE}_training", unpacked=monitored.TABLE)
     deliveries.build(rosa)
     nightly = create_service_principal(actor=rosa, display_name="nightly training")

@@ -23,7 +23,7 @@ from tests.serving.endpoints.conftest import (  # noqa: F401  (fixtures)
 
 NAME = "rides"
 PAGE = f"/serving/{NAME}"
-TABS = ["overview", "metrics", "events", "logs", "table", "configs", "permissions", "settings"]
+TABS = ["overview", "metrics", "quality", "events", "logs", "table", "configs", "permissions", "settings"]
 HTMX = {"hx-request": "true", "hx-current-url": f"http://testserver{PAGE}"}
 
 

@@ -140,6 +140,7 @@ DIALECT = Dialect(
                 "monitor_endpoint",
                 MONITOR,
                 body=fields(
+                    of=choice("ANSWERS", "METRICS"),
                     problem_type=choice(*(f"PROBLEM_TYPE_{one}" for one in ProblemType.values)),
                     granularities=_GRANULARITIES,
                     baseline_table_name=TEXT,

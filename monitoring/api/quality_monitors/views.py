@@ -80,8 +80,18 @@ class EndpointMonitor(APIView):
     """POST /api/modelkeep/endpoints/{name}/monitor."""
 
     def post(self, request: Request, name: str) -> Response:
-        """Monitor what an endpoint answers, by its unpacked inference table."""
+        """Monitor what an endpoint answers, by its unpacked inference table, or `of` its metrics."""
         parameters = parameters_of(request)
+        of = text_of(parameters, "of") or "ANSWERS"
+        if of == "METRICS":
+            watched = endpoint_monitors.create_endpoint_metrics_monitor(
+                actor=actor_of(request),
+                endpoint=name,
+                output_schema_name=text_of(parameters, "output_schema_name", required=True),
+            )
+            return object_response(shapes.monitor(watched))
+        if of != "ANSWERS":
+            raise InvalidParameter(f"'of' is '{of[:50]}': use ANSWERS or METRICS.", field="of")
         granularities = texts_of(parameters, "granularities")
         made = endpoint_monitors.create_endpoint_monitor(
             actor=actor_of(request),
