@@ -22,7 +22,7 @@ clients:  ## Only the stock clients against a running server
 	$(PYTHON) manage.py test -m client
 
 bench:  ## The benchmarks; each prints its figures
-	@set -e; for name in registry_reads screens large_files serving; do echo "== $$name"; .venv/bin/python -m benchmarks.$$name; done
+	@set -e; for name in registry_reads screens large_files serving deploy monitoring; do echo "== $$name"; .venv/bin/python -m benchmarks.$$name; done
 
 docs:  ## Check the links of the documentation
 	$(PYTHON) manage.py test tests/docs -n 0

@@ -3,7 +3,7 @@
 Ours is all of it: web server, token, grants, concurrency, and every request in the inference table's spool. Peers
 check nobody and keep nothing.
 
-    python -m benchmarks.serving [--quick] [--mlserver <python of an environment with it>]
+    python -m benchmarks.serving [--quick] [--mlserver <its program>]
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def peers(model: Path, mlserver: str, folder: Path) -> Iterator[Target]:
         (folder / "settings.json").write_text(json.dumps(settings))
         one = {"name": "iris", "implementation": "mlserver_mlflow.MLflowRuntime", "parameters": {"uri": str(model)}}
         (folder / "model-settings.json").write_text(json.dumps(one))
-        with running([mlserver, "-m", "mlserver", "start", str(folder)]) as (process,):
+        with running([mlserver, "start", str(folder)]) as (process,):
             yield Target(
                 "MLServer",
                 lambda rows: Posts(port, "/invocations", bodies(rows)),
@@ -249,7 +249,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short windows, one round")
     parser.add_argument("--alone", action="store_true", help="without peers, and so without ratios")
-    parser.add_argument("--mlserver", default="", help="python of an environment with mlserver-mlflow")
+    parser.add_argument("--mlserver", default="", help="its program, beside mlserver-mlflow and uvloop<0.22")
     options = parser.parse_args()
     seconds, rounds = (2.0, 1) if options.quick else (10.0, 3)
     cases = [(1, 1), (1, 64), (100, 1), (100, 64)]
