@@ -85,11 +85,15 @@ class ColumnChange:
 
 @dataclass(frozen=True)
 class ColumnDetail:
-    """One column: its rows over time, and its shape in a window and in what that is held against."""
+    """One column: its rows over time, and its shape in a window and in what that is held against.
+
+    `own_metrics` are names of metrics that people defined, of which a row may have values.
+    """
 
     name: str
     is_numeric: bool
     history: list[Row]
+    own_metrics: list[str]
     drift: list[Row]
     window: datetime
     shapes: dict[str, Row]
@@ -124,6 +128,7 @@ class Dashboard:
     insights: Insights = field(default_factory=Insights)
     columns: list[Row] = field(default_factory=list)
     slices: list[Row] = field(default_factory=list)
+    own_metrics: dict[str, list[float | None]] = field(default_factory=dict)
     detail: ColumnDetail | None = None
     open_window: datetime | None = None
 
@@ -156,8 +161,10 @@ def build_dashboard(*, actor: Actor, table: str, chosen: Chosen, now: datetime |
     choices = find_choices(tables, monitor)
     board = Dashboard(monitor, complete(chosen, choices), choices)
     wanted = row_filter(board.chosen)
-    profiles = _inputs(read_rows(tables.profile, wanted, _PROFILE_FIELDS, model_id_column=monitor.model_id_column))
+    fields = (*_PROFILE_FIELDS, *_own_metrics(monitor))
+    profiles = _inputs(read_rows(tables.profile, wanted, fields, model_id_column=monitor.model_id_column))
     _add_windows(board, profiles, now=now or timezone.now())
+    board.own_metrics = _own_over_time([row for row in profiles if row["column_name"] == TABLE_ROW], board)
     _add_drift(board, tables, wanted)
     _add_quality(board, tables, wanted)
     board.insights = read_insights(tables, monitor, board.chosen, wanted, board.windows)
@@ -170,6 +177,22 @@ def build_dashboard(*, actor: Actor, table: str, chosen: Chosen, now: datetime |
 
 def _inputs(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.get("log_type") != BASELINE]
+
+
+def _own_metrics(monitor: Monitor) -> list[str]:
+    """The metrics that people defined for rows of the profile table."""
+    return [metric["name"] for metric in monitor.custom_metrics if metric["type"] != "DRIFT"]
+
+
+def _own_over_time(rows: Iterable[Row], board: Dashboard) -> dict[str, list[float | None]]:
+    """Each metric of people's own that is a number, over the windows on show."""
+    by_start = {row["start"]: row for row in rows}
+    found = {}
+    for name in _own_metrics(board.monitor):
+        values = [_number(by_start.get(start, {}).get(name)) for start in board.windows]
+        if any(value is not None for value in values):
+            found[name] = values
+    return found
 
 
 def _add_windows(board: Dashboard, profiles: Sequence[Row], *, now: datetime) -> None:
@@ -375,7 +398,7 @@ def _add_detail(board: Dashboard, tables: MetricTables, wanted: RowFilter, profi
     elif before:
         named |= _first("window before", [row for row in _inputs(shapes) if row["start"] == before[-1]])
     numeric = any(row.get("quantiles") for row in named.values())
-    board.detail = ColumnDetail(name, numeric, history, drift, current, named)
+    board.detail = ColumnDetail(name, numeric, history, _own_metrics(board.monitor), drift, current, named)
 
 
 def _first(name: str, rows: Sequence[Row]) -> dict[str, Row]:

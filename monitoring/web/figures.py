@@ -52,6 +52,15 @@ def row_chart(board: Dashboard) -> Chart | None:
     return Chart("rows", "Rows per window", figure, low=True) if figure else None
 
 
+def own_charts(board: Dashboard, marks: Sequence[Mark]) -> list[Chart]:
+    """A chart for each metric of people's own over the whole table."""
+    found = []
+    for place, (name, values) in enumerate(board.own_metrics.items()):
+        if figure := time_lines(board.windows, {name: values}, axis=name):
+            found.append(Chart(f"own-{place}", name, with_marks(figure, marks)))
+    return found
+
+
 def quality_charts(board: Dashboard, marks: Sequence[Mark], aliases: Aliases) -> list[Chart]:
     """A chart a quality metric, a line a model, with what happened to the models."""
     charts = []
@@ -169,9 +178,13 @@ def _values(detail: ColumnDetail) -> list[Chart]:
             charts.append(Chart("column-middle", "Mean and median", figure))
     if figure := time_lines(times, faults, axis="% of rows", from_zero=True):
         charts.append(Chart("column-faults", "Null, zero and distinct values", figure))
+    for place, name in enumerate(detail.own_metrics):
+        own = [_number(row, name) for row in detail.history]
+        if figure := time_lines(times, {name: own}, axis=name):
+            charts.append(Chart(f"column-own-{place}", f"{name} of {detail.name}", figure))
     return charts
 
 
 def _number(row: Row, name: str) -> float | None:
     value = row.get(name)
-    return None if value is None else float(value)
+    return float(value) if isinstance(value, int | float) else None
