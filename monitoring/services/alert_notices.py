@@ -10,11 +10,11 @@ from uuid import UUID
 from django.conf import settings
 
 from monitoring.models import Alert, AlertSource, Comparison
-from monitoring.services.addressees import destinations_of
 from monitoring.services.alert_rules import FAILED, REPEATED, RESOLVED, TRIGGERED
 from monitoring.services.alert_values import Look
 from monitoring.services.monitor_lookup import metric_table_name
 from monitoring.services.monitored_endpoints import models_behind
+from registry.services.addressees import destinations_of
 from registry.services.notifications import Notice, notify
 
 WORKFLOW = "workflow.requested"

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitoring.models import Aggregation, Alert, AlertSource, AlertState, Comparison
-from monitoring.services.addressees import unknown_users
 from monitoring.services.alert_rules import Rule, needs_threshold, number_of
 from monitoring.services.monitor_lookup import SUFFIXES
 from monitoring.services.monitor_settings import check_emails
 from monitoring.services.quartz import Schedule
 from registry.errors import InvalidParameter
+from registry.services.addressees import unknown_users
 
 MAX_RECEIVERS = 50
 MAX_CONSECUTIVE = 100

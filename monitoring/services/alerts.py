@@ -24,7 +24,6 @@ from monitoring.models import (
     EvaluationTrigger,
     Monitor,
 )
-from monitoring.services.addressees import keep_addressees
 from monitoring.services.alert_evaluations import alerts_with_everything, claim_alert, is_muted, look_at, record_look
 from monitoring.services.alert_notices import Occasion, notice_of, workflow_notice
 from monitoring.services.alert_rules import TRIGGERED, Found, Standing, Step, step
@@ -43,6 +42,7 @@ from registry.names import lookup_key
 from registry.privileges import Action
 from registry.services.access import require
 from registry.services.actors import Actor
+from registry.services.addressees import keep_addressees
 from registry.services.audit import HiddenFromActor, audited, audited_read, record
 from registry.services.notification_destinations import find_destination
 from registry.services.notifications import Notice

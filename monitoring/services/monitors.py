@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from monitoring.engine.spec import Preview, SpecError, TableError, TableRef
 from monitoring.models import Monitor, MonitorRefresh, RefreshTrigger
-from monitoring.services.addressees import keep_addressees
 from monitoring.services.monitor_lookup import (
     MONITORED,
     SERVICE,
@@ -36,6 +35,7 @@ from registry.models import Securable
 from registry.privileges import Action, SecurableType
 from registry.services.access import require
 from registry.services.actors import Actor, load_actor
+from registry.services.addressees import keep_addressees
 from registry.services.audit import audited, record
 from registry.services.notification_destinations import find_destination
 from registry.services.securables import find_for, find_securable

@@ -12,13 +12,13 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from monitoring.models import Monitor, MonitorRefresh, MonitorStatus, RefreshState, RefreshTrigger
-from monitoring.services.addressees import destinations_of
 from monitoring.services.monitor_lookup import SERVICE, find_monitor_for, find_shown_monitor
 from monitoring.services.quartz import Schedule
 from registry.errors import Conflict, InvalidParameter, InvalidState, NotFound
 from registry.models import Operation, OperationState
 from registry.privileges import Action
 from registry.services.actors import Actor, load_actor
+from registry.services.addressees import destinations_of
 from registry.services.audit import audited, audited_read, record
 from registry.services.notifications import Notice, notify
 from registry.services.operations import request_cancel, submit_operation

@@ -65,14 +65,14 @@ class WebhookAdmin(ServiceAdmin):
 class NotificationDestinationAdmin(ServiceAdmin):
     """Where alerts can go. They are made through the API; what is sealed stays sealed."""
 
-    list_display = ("display_name", "kind", "created_by", "updated_at")
+    list_display = ("display_name", "kind", "for_address", "created_by", "updated_at")
     list_select_related = ("created_by",)
-    list_filter = ("kind",)
+    list_filter = ("kind", "for_address")
     search_fields = ("key",)
     actions = ("send_test",)
     removable = True
     shown = (
-        *("display_name", "kind", "addresses", "settings_set"),
+        *("display_name", "kind", "for_address", "addresses", "settings_set"),
         *("created_at", "created_by", "updated_at", "updated_by"),
     )
 

@@ -24,6 +24,9 @@ class NotificationDestination(models.Model):
     kind = models.CharField(max_length=20, choices=DestinationKind.choices)
     addresses = models.JSONField(default=list, blank=True, help_text="Of e-mail; every other setting is sealed.")
     sealed_config = models.TextField(blank=True, editable=False)
+    for_address = models.BooleanField(
+        default=False, help_text="Made for an address that somebody named; not in the list to choose from."
+    )
     settings_set = models.JSONField(default=list, blank=True, help_text="Names of the settings that are sealed.")
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(Principal, models.SET_NULL, null=True, related_name="+")

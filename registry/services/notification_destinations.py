@@ -49,7 +49,7 @@ def _apply(destination: NotificationDestination, given: Mapping[str, Any]) -> No
     """
     kind = DestinationKind(destination.kind)
     if kind == DestinationKind.EMAIL:
-        destination.addresses = _addresses(given.get("addresses"))
+        destination.addresses = checked_addresses(given.get("addresses"))
         return
     unknown = sorted(name for name in given if name not in _SECRETS[kind] and given[name] not in (None, ""))
     if unknown:
@@ -80,7 +80,12 @@ def _text(value: object, *, field: str) -> str:
     return value
 
 
-def _addresses(given: object) -> list[str]:
+def checked_addresses(given: object) -> list[str]:
+    """Addresses, each once.
+
+    Raises:
+        InvalidParameter.
+    """
     if not isinstance(given, list) or not given or len(given) > MAX_ADDRESSES:
         raise InvalidParameter(f"'addresses' must be a list of 1 to {MAX_ADDRESSES} e-mails.", field="addresses")
     found = list(dict.fromkeys(str(address).strip() for address in given))
@@ -127,35 +132,6 @@ def create_destination(
         updated_by=actor.principal,
     )
     _apply(destination, config)
-    _save(destination, force_insert=True)
-    _record(actor, "createNotificationDestination", destination, after=_facts(destination))
-    return destination
-
-
-@audited
-def email_destination(*, actor: Actor, address: str) -> NotificationDestination:
-    """The destination of one e-mail address, called like it; made where there is none, by whoever asks.
-
-    For what is to be told to addresses, as Databricks' serving endpoints are: they may name anybody's.
-
-    Raises:
-        InvalidParameter: no e-mail address.
-    """
-    (checked,) = _addresses([address])
-    found = NotificationDestination.objects.filter(key=lookup_key(checked), kind=DestinationKind.EMAIL).first()
-    if found is not None and found.addresses == [checked]:
-        return found
-    now = timezone.now()
-    destination = NotificationDestination(
-        display_name=checked,
-        key=lookup_key(checked) if found is None else f"{lookup_key(checked)} ({uuid.uuid4().hex})",
-        kind=DestinationKind.EMAIL,
-        addresses=[checked],
-        created_at=now,
-        created_by=actor.principal,
-        updated_at=now,
-        updated_by=actor.principal,
-    )
     _save(destination, force_insert=True)
     _record(actor, "createNotificationDestination", destination, after=_facts(destination))
     return destination
@@ -213,20 +189,24 @@ def get_destination(*, actor: Actor, destination_id: object) -> NotificationDest
 def list_destinations(
     *,
     actor: Actor,  # noqa: ARG001  (everybody may choose among them)
+    for_addresses: bool = False,
     max_results: int | None = None,
     page_token: str = "",
 ) -> Page[NotificationDestination]:
-    """All destinations, by name. One query.
+    """The destinations to choose from, by name. One query.
+
+    Args:
+        for_addresses: those that were made for an address instead.
 
     Raises:
         InvalidParameter: a token of another list.
     """
     return fetch_page(
-        NotificationDestination.objects.all(),
+        NotificationDestination.objects.filter(for_address=for_addresses),
         order=["key"],
         size=page_size(max_results),
         token=page_token,
-        scope="destinations",
+        scope="destinations-for-addresses" if for_addresses else "destinations",
     )
 
 
@@ -240,6 +220,8 @@ def update_destination(
     config: Mapping[str, Any] | None = None,
 ) -> NotificationDestination:
     """Change what is given. Settings that are not given stay; an empty user name or password is taken away.
+
+    A destination that was made for an address is one to choose from then on.
 
     Raises:
         AccessDenied: not a metastore admin.
@@ -259,7 +241,7 @@ def update_destination(
     before = _facts(destination)
     if display_name is not None:
         destination.display_name = _name(display_name)
-        destination.key = lookup_key(destination.display_name)
+    destination.key, destination.for_address = lookup_key(destination.display_name), False
     if config is not None:
         _apply(destination, config)
     destination.updated_at, destination.updated_by = timezone.now(), actor.principal

@@ -129,11 +129,13 @@ _FORMS: dict[DestinationKind, type[DestinationForm]] = {
 @require_safe
 @signed_in
 def destinations_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
-    """Every destination, by name."""
+    """The destinations to choose from, by name, or those that were made for an address."""
     require_manager(actor=actor)
-    page = list_destinations(actor=actor, max_results=PAGE_SIZE, page_token=request.GET.get("page", ""))
+    apart = "addresses" in request.GET
+    token = request.GET.get("page", "")
+    page = list_destinations(actor=actor, for_addresses=apart, max_results=PAGE_SIZE, page_token=token)
     rows = [(row, *KINDS[DestinationKind(row.kind)]) for row in page.items]
-    context = {"page": page, "rows": rows, "kinds": _kinds(), **settings_context(request, actor)}
+    context = {"page": page, "rows": rows, "kinds": _kinds(), "apart": apart, **settings_context(request, actor)}
     return render(request, "settings/destinations.html", context)
 
 

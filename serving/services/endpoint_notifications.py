@@ -6,7 +6,8 @@ from uuid import UUID
 
 from registry.errors import InvalidParameter
 from registry.services.actors import Actor
-from registry.services.notification_destinations import email_destination, find_destination
+from registry.services.addressees import keep_addressees
+from registry.services.notification_destinations import find_destination
 from serving.services.endpoint_events import FAILURE, SUCCESS
 
 MAX_RECEIVERS = 50
@@ -46,7 +47,8 @@ def _receivers(actor: Actor, given: object, name: str) -> list[dict[str, str]]:
 
 def _destination(actor: Actor, receiver: str) -> UUID:
     if "@" in receiver:
-        return email_destination(actor=actor, address=receiver).pk
+        (found,) = keep_addressees(actor=actor, emails=[receiver])
+        return found
     return find_destination(receiver).pk
 
 

@@ -10,6 +10,7 @@ from django.core import mail
 from registry.errors import AccessDenied, AlreadyExists, InvalidParameter, NotFound
 from registry.models import AuditEvent, Delivery, DestinationKind
 from registry.services import deliveries
+from registry.services.addressees import destinations_of, keep_addressees
 from registry.services.delivery_runner import deliver
 from registry.services.notification_destinations import (
     create_destination,
@@ -98,6 +99,23 @@ def test_a_test_is_sent_at_once_and_logged(people, make, receiver):
     assert (row.origin, row.state) == ("TEST", "SUCCEEDED")
     again = deliveries.replay_delivery(actor=people.metastore_admin, delivery_id=row.pk)
     assert deliver(delivery_id=again.pk).ok
+
+
+def test_an_address_has_a_destination_that_nobody_has_to_choose_among(people, make):
+    named = make(EMAIL, {"addresses": ["team@example.com"]}, name="ops@example.com")
+    kept = keep_addressees(actor=people.owner, emails=["Ops@example.com", "ops@example.com", "team@example.com"])
+    assert (len(kept), kept[1]) == (2, named.pk)
+    assert list_destinations(actor=people.outsider).items == [named]
+    (own,) = list_destinations(actor=people.outsider, for_addresses=True).items
+    assert (own.pk, own.display_name, own.addresses) == (kept[0], "ops@example.com", ["ops@example.com"])
+    assert destinations_of(["OPS@example.com", "x@example.com"]) == {"ops@example.com": own.pk}
+    update_destination(actor=people.metastore_admin, destination_id=own.pk, display_name="on call")
+    assert [row.display_name for row in list_destinations(actor=people.outsider).items] == [
+        "on call",
+        "ops@example.com",
+    ]
+    with pytest.raises(InvalidParameter, match="no e-mail"):
+        keep_addressees(actor=people.owner, emails=["nobody"])
 
 
 def test_only_administrators_change_and_read_logs_but_everybody_may_choose(people, make):

@@ -174,7 +174,8 @@ def test_an_update_keeps_what_it_does_not_change(lake, people):
 
 def test_who_is_written_to_becomes_a_destination_with_a_log(lake):
     lake.monitor(replace(SNAPSHOT, failure_emails=("ops@example.com",)))
-    assert NotificationDestination.objects.get().addresses == ["ops@example.com"]
+    made = NotificationDestination.objects.get()
+    assert (made.addresses, made.for_address) == (["ops@example.com"], True)
 
 
 def test_a_deleted_monitor_leaves_its_tables_and_the_next_one_writes_on(lake, people):

@@ -1,6 +1,7 @@
 """People who are written to. An address becomes a destination of its own, so that what is sent there has a log.
 
-An administrator who deletes such a destination ends the letters to it: it is made again only by who names it again.
+Such destinations are not in the list that people choose from. An administrator who deletes one ends the letters to
+it: it is made again only by who names it again. One that an administrator edits is a destination like any other.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from registry.models import DestinationKind, NotificationDestination, Principal,
 from registry.names import lookup_key
 from registry.services.actors import Actor
 from registry.services.audit import audited, record
-from registry.services.notification_destinations import SERVICE
+from registry.services.notification_destinations import SERVICE, checked_addresses
 
 
 def destinations_of(emails: Iterable[str]) -> dict[str, UUID]:
@@ -28,19 +29,26 @@ def destinations_of(emails: Iterable[str]) -> dict[str, UUID]:
 
 @audited
 def keep_addressees(*, actor: Actor, emails: Iterable[str]) -> list[UUID]:
-    """The destinations of some checked addresses; made where there are none. Joins the caller's transaction."""
+    """The destinations of some addresses, in their order; made where there are none. Joins the caller's transaction.
+
+    For what is to be told to addresses, as of alerts, monitors and endpoints: whoever has those may name anybody's.
+
+    Raises:
+        InvalidParameter: no e-mail address.
+    """
     wanted = list(dict.fromkeys(lookup_key(email) for email in emails))
+    if wanted:
+        checked_addresses(wanted)
     known = destinations_of(wanted)
     now = timezone.now()
     for email in wanted:
         if email in known:
             continue
-        taken = NotificationDestination.objects.filter(key=email).exists()
-        name = f"E-mail to {email}" if taken else email
         made, _ = NotificationDestination.objects.get_or_create(
-            key=lookup_key(name),
+            key=f" {email}",  # No name begins with a space: an address is in nobody's way.
             defaults={
-                "display_name": name,
+                "display_name": email,
+                "for_address": True,
                 "kind": DestinationKind.EMAIL,
                 "addresses": [email],
                 "created_at": now,
