@@ -144,8 +144,8 @@ class Segment:
         for piece in self.pieces:
             orderings = [ordering for ordering in piece.orderings if ordering.parts]
             row = 0
-            for batch in self.source.batches(piece.units, [column]):
-                codes, dictionary = texts(batch.column(0))
+            for array in self.source.arrays(piece.units, column):
+                codes, dictionary = texts(array)
                 for ordering in orderings:
                     groups = None if ordering.codes is None else ordering.codes[row : row + len(codes)]
                     _count(sinks, ordering.keys, groups, codes, dictionary, has_lengths=has_lengths)
@@ -155,9 +155,9 @@ class Segment:
     def _opaque(self, column: str) -> dict[Key, ColumnProfile]:
         counts: dict[Key, tuple[int, int]] = {}
         for piece in self.pieces:
-            batches = self.source.batches(piece.units, [column])
+            arrays = self.source.arrays(piece.units, column)
             empty = np.concatenate(
-                [np.zeros(0, np.bool_), *(pc.is_null(b.column(0)).to_numpy(zero_copy_only=False) for b in batches)]
+                [np.zeros(0, np.bool_), *(pc.is_null(array).to_numpy(zero_copy_only=False) for array in arrays)]
             )
             for ordering in piece.orderings:
                 arranged = ordering.arranged(empty)

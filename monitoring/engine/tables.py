@@ -15,7 +15,9 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from monitoring.engine.columns import is_text
 from monitoring.engine.spec import TableError, TableRef
 
-BATCH_ROWS = 262_144
+BATCH_ROWS = 65_536
+HELD_ROWS, HELD_BYTES = 1_000_000, 32 * 2**20
+"""Of a column that is read in pieces, at most about so much is held at once."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,23 @@ class Source:
         table = self._over([unit]).to_table(columns=list(dict.fromkeys(columns)), use_threads=False)
         return table if unit.chosen is None else table.take(unit.chosen)
 
-    def batches(self, units: Sequence[Unit], columns: Sequence[str]) -> Iterator[Any]:
-        """The same in small record batches."""
+    def arrays(self, units: Sequence[Unit], column: str) -> Iterator[Any]:
+        """A column in pieces of about HELD_ROWS, less where values are large. A piece has one dictionary of texts."""
+        held: list[Any] = []
+        rows = size = 0
+        for batch in self._batches(units, column):
+            held.append(batch.column(0))
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows >= HELD_ROWS or size >= HELD_BYTES:
+                yield pa.chunked_array(held).unify_dictionaries().combine_chunks()
+                held, rows, size = [], 0, 0
+        if rows:
+            yield pa.chunked_array(held).unify_dictionaries().combine_chunks()
+
+    def _batches(self, units: Sequence[Unit], column: str) -> Iterator[Any]:
         if any(unit.chosen is not None for unit in units):
-            return (batch for unit in units for batch in self._narrow(unit, columns).to_batches(BATCH_ROWS))
-        scanner = self._over(units).scanner(
-            columns=list(dict.fromkeys(columns)), batch_size=BATCH_ROWS, use_threads=False
-        )
-        return iter(scanner.to_batches())
+            return (batch for unit in units for batch in self._narrow(unit, [column]).to_batches(BATCH_ROWS))
+        return iter(self._over(units).to_batches(columns=[column], batch_size=BATCH_ROWS, use_threads=False))
 
     def _over(self, units: Sequence[Unit]) -> Any:
         fragments = [unit.fragment for unit in units]

@@ -159,14 +159,14 @@ def wasserstein(current: Numeric, reference: Numeric) -> float:
     first, inside = edges[:-1], (steps - edges * n) / n
     at_edges = y[np.minimum(edges, m - 1)]
     rest = inside * (at_edges - large.center)
-    total = large.sums.between(first, edges[1:])
+    total = large.sums.between(edges)
     total += np.diff(rest)
     values = x - large.center
     area = np.abs(values * (m / n) - total)
     cut = np.flatnonzero((at_edges[:-1] < x) & (x < at_edges[1:]))
     if len(cut):
         place = np.searchsorted(y, x[cut])
-        under = large.sums.between(first[cut], place) - rest[cut]
+        under = large.sums.between(np.stack([first[cut], place], axis=1))[:, 0] - rest[cut]
         below = place - first[cut] - inside[cut]
         area[cut] = values[cut] * (2 * below - m / n) + total[cut] - 2 * under
     return float(area.sum() / m)

@@ -68,13 +68,13 @@ class Sums:
         self._before = np.zeros(full + 1, np.longdouble)
         np.cumsum(within[:-1, -1] + (blocks[:, -1] - center), dtype=np.longdouble, out=self._before[1:])
 
-    def between(self, first: Ints, last: Ints) -> Floats:
-        """Of the values from positions up to, not including, others."""
-        found = self._within[last]
-        found -= self._within[first]
-        one, other = first // BLOCK, last // BLOCK
-        far = np.flatnonzero(one != other)
-        found[far] += (self._before[other[far]] - self._before[one[far]]).astype(np.float64)
+    def between(self, edges: Ints) -> Floats:
+        """Of the values from each position up to, not including, the next one along the last axis."""
+        found = np.diff(self._within[edges])
+        blocks = edges // BLOCK
+        far = np.nonzero(blocks[..., 1:] != blocks[..., :-1])
+        steps = self._before[blocks[..., 1:][far]] - self._before[blocks[..., :-1][far]]
+        found[far] += steps.astype(np.float64)
         return found
 
 

@@ -276,6 +276,10 @@ class CategorySketch:
         self.error += off
 
     def distribution(self) -> Categorical:
-        """The counts that are kept; the rest is `other`."""
-        amounts = np.fromiter(self.counts.values(), np.int64, len(self.counts))
-        return Categorical(list(self.counts), amounts, self.total - int(amounts.sum()), self.error)
+        """The counts that are kept, in order of text, so that sums over them do not depend on how rows were cut.
+
+        The rest is `other`.
+        """
+        categories = sorted(self.counts)
+        amounts = np.fromiter((self.counts[each] for each in categories), np.int64, len(categories))
+        return Categorical(categories, amounts, self.total - int(amounts.sum()), self.error)

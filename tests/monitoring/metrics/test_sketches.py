@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from monitoring.metrics.drift import ks_test
 from monitoring.metrics.numeric import Numeric
 from monitoring.metrics.sketches import (
     DISTINCT_ERROR,
@@ -12,6 +15,9 @@ from monitoring.metrics.sketches import (
     QuantileSketch,
     hashes,
 )
+
+PIECES = st.lists(st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=60), min_size=1, max_size=12)
+TEXTS = st.lists(st.lists(st.sampled_from("abcdefghijkl"), min_size=1, max_size=40), min_size=1, max_size=12)
 
 
 def worst_rank_error(sample: Numeric, ordered):
@@ -33,6 +39,58 @@ def test_ranks_stay_within_the_stated_bound(shape):
     assert sample.total == len(values)
     assert 0 < worst_rank_error(sample, np.sort(values)) <= sample.rank_error < 0.02 or shape == "ties"
     assert worst_rank_error(sample, np.sort(values)) <= sample.rank_error
+
+
+def sketched(pieces, *, merged):
+    """Of the pieces one after the other, or of sketches of each."""
+    whole = QuantileSketch(size=16)
+    for piece in pieces:
+        part = QuantileSketch(size=16) if merged else whole
+        part.update(np.array(piece))
+        if merged:
+            whole.merge(part)
+    return whole.sample()
+
+
+@given(PIECES, PIECES, st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_no_pieces_and_no_merging_break_the_stated_bounds(pieces, others, merged):
+    near, far = sketched(pieces, merged=merged), sketched(others, merged=not merged)
+    exact, reference = (Numeric.of(np.concatenate(each)) for each in (pieces, others))
+    assert near.total == exact.total
+    assert worst_rank_error(near, exact.values) <= near.rank_error + 1e-12
+    off = abs(ks_test(near, far).statistic - ks_test(exact, reference).statistic)
+    assert off <= near.rank_error + far.rank_error + 1e-12
+    again = sketched(pieces, merged=merged)
+    assert (again.values.tolist(), again.rank_error) == (near.values.tolist(), near.rank_error)
+
+
+@given(TEXTS, st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_no_texts_and_no_merging_break_the_stated_error_of_a_count(pieces, merged):
+    whole, truth = CategorySketch(limit=6), dict.fromkeys("abcdefghijkl", 0)
+    for piece in pieces:
+        part = CategorySketch(limit=6) if merged else whole
+        texts, counts = np.unique(piece, return_counts=True)
+        part.update(texts.tolist(), counts)
+        if merged:
+            whole.merge(part)
+        for text in piece:
+            truth[text] += 1
+    found = whole.distribution()
+    kept = dict(zip(found.categories, found.counts.tolist(), strict=True))
+    assert found.total == sum(truth.values())
+    assert all(count - found.count_error <= kept.get(text, 0) <= count for text, count in truth.items())
+
+
+def test_distinct_counts_of_parts_are_those_of_the_whole():
+    values = hashes(np.arange(30_000, dtype=np.float64))
+    whole, one, other = DistinctSketch(), DistinctSketch(), DistinctSketch()
+    whole.update(values)
+    one.update(values[:20_000])
+    other.update(values[10_000:])
+    one.merge(other)
+    assert one.estimate() == whole.estimate()
 
 
 def test_few_values_are_exact():
