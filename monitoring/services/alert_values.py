@@ -5,28 +5,26 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
+from monitoring.engine.spec import TABLE_ROW
 from monitoring.models import Aggregation, AlertSource, Comparison, Monitor
 from monitoring.services.alert_rules import Found, number_of
 from monitoring.services.alert_settings import AlertSettings
-from monitoring.services.monitor_lookup import metric_table_name, metric_table_of
+from monitoring.services.metric_rows import Row, RowFilter, open_metric_table, read_rows
+from monitoring.services.monitor_lookup import metric_table_name
 from registry.errors import InvalidParameter, InvalidState, ModelkeepError
 from registry.models import StatementState
 from registry.services.actors import Actor
 from registry.services.sql_statements import NewStatement, submit_statement, walk_rows
-from registry.services.table_data import open_tables
 from registry.sql.parser import is_data
 from registry.sql.planner import Parameter as SqlParameter
 from registry.sql.planner import plan
 from registry.sql.statements import CreateTable, Insert
-
-if TYPE_CHECKING:
-    import pyarrow.compute as pc
 
 MAX_ROWS = 100_000
 """How many rows of a query's result an alert looks at."""
@@ -60,60 +58,31 @@ def look(*, actor: Actor, alert: AlertSettings, monitor: Monitor | None, now: da
 def _look_at_metric(actor: Actor, alert: AlertSettings, monitor: Monitor, now: datetime) -> Look:
     rows = _metric_rows(actor, alert, monitor)
     if alert.selector.get("window") == "LATEST_COMPLETE":
-        rows = [row for row in rows if row["window"]["end"] is None or _aware(row["window"]["end"]) <= now]
+        rows = [row for row in rows if row["end"] <= now]
     if not rows:
         return Look(Found(is_empty=True))
-    newest = max(_aware(row["window"]["start"]) for row in rows)
-    window = [row for row in rows if _aware(row["window"]["start"]) == newest]
+    window = [row for row in rows if row["start"] == rows[-1]["start"]]
     values = [_within(row[alert.metric.partition(".")[0]], alert.metric) for row in window]
-    end = window[0]["window"]["end"]
-    return Look(Found(value=_worst(values, alert.comparison)), newest, _aware(end) if end else None)
+    return Look(Found(value=_worst(values, alert.comparison)), window[0]["start"], window[0]["end"])
 
 
-def _metric_rows(actor: Actor, alert: AlertSettings, monitor: Monitor) -> list[dict[str, Any]]:
-    """The rows of the metric table that the selector means, of every window."""
-    table = metric_table_of(monitor, alert.metric_table)
-    if table is None:
-        return []
-    import pyarrow as pa
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
-    data = open_tables(actor=actor, reads=[table.full_name])[table.full_name]
-    column = alert.metric.partition(".")[0]
-    try:
-        dataset = DeltaTable(str(data.folder)).to_pyarrow_dataset()
-        if column not in dataset.schema.names:
-            raise InvalidState(f"Metric table '{table.full_name}' has no column '{column}'.")
-        condition = _condition(alert, monitor, dataset.schema.names)
-        rows: list[dict[str, Any]] = dataset.to_table(columns=["window", column], filter=condition).to_pylist()
-    except (DeltaError, OSError, pa.ArrowException) as error:
-        raise InvalidState(f"The files of table '{table.full_name}' cannot be read.") from error
+def _metric_rows(actor: Actor, alert: AlertSettings, monitor: Monitor) -> list[Row]:
+    """The rows of the metric table that the selector means, of every window in order of time."""
+    table = open_metric_table(actor=actor, monitor=monitor, which=alert.metric_table)
+    selector, column = alert.selector, alert.metric.partition(".")[0]
+    wanted = RowFilter(
+        columns=(selector.get("column_name", TABLE_ROW),),
+        slice_key=selector.get("slice_key") or "",
+        slice_value=selector.get("slice_value") or "",
+        granularity=selector.get("granularity"),
+        drift_type=selector.get("drift_type"),
+        log_type=selector.get("log_type", "INPUT"),
+        model_id=selector.get("model_id"),
+    )
+    rows = read_rows(table, wanted, [column], model_id_column=monitor.model_id_column, most=None)
+    if table is not None and rows and column not in rows[0]:
+        raise InvalidState(f"Metric table '{table.full_name}' has no column '{column}'.")
     return rows
-
-
-def _condition(alert: AlertSettings, monitor: Monitor, columns: Sequence[str]) -> "pc.Expression":
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    selector = alert.selector
-    condition = pc.field("column_name") == selector.get("column_name", ":table")
-    for name in ("slice_key", "slice_value"):
-        value = selector.get(name)
-        condition &= pc.field(name).is_null() if value is None else pc.field(name) == value
-    defaults = {"log_type": "INPUT"} if alert.metric_table == "PROFILE" else {}
-    for name in ("granularity", "drift_type", "log_type"):
-        value = selector.get(name, defaults.get(name))
-        if value is not None and name in columns:
-            condition &= pc.field(name) == value
-    model = monitor.model_id_column
-    if selector.get("model_id") is not None and model in columns:
-        condition &= pc.field(model).cast(pa.string()) == selector["model_id"]
-    return condition
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _within(value: Any, metric: str) -> Any:
@@ -135,7 +104,7 @@ def _worst(values: list[Any], comparison: str) -> Any:
 def query_of(alert: AlertSettings, monitor: Monitor) -> str:
     """A query that shows the number of a metric alert window by window, for people who want to see for themselves."""
     selector = dict(alert.selector)
-    conditions = [f"column_name = {_quoted(selector.get('column_name', ':table'))}"]
+    conditions = [f"column_name = {_quoted(selector.get('column_name', TABLE_ROW))}"]
     for name in ("slice_key", "slice_value"):
         value = selector.get(name)
         conditions.append(f"{name} IS NULL" if value is None else f"{name} = {_quoted(value)}")

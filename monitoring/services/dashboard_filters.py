@@ -99,7 +99,7 @@ def row_filter(chosen: Chosen) -> RowFilter:
         since=_day(chosen.since, field="since"),
         until=until + timedelta(days=1) if until else None,
         slice_key=key,
-        slice_value=value or None,
+        slice_value=value if key else None,
         # Rows of all versions together have no version.
         model_id=chosen.model,
     )

@@ -1,18 +1,18 @@
-"""Rows of the metric tables, for dashboards: read with the right to SELECT from them, as plain dictionaries.
+"""Rows of the metric tables as plain dictionaries, for dashboards and alerts; who reads them may SELECT from them.
 
 The tables are governed like any other. Only the columns and files that a question needs are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitoring.engine.spec import TABLE_ROW
 from monitoring.models import Monitor
 from monitoring.services.monitor_lookup import metric_table_of
-from registry.errors import LimitExceeded
+from registry.errors import InvalidState, LimitExceeded
 from registry.services.actors import Actor
 from registry.services.table_data import TableData, open_tables
 
@@ -29,7 +29,8 @@ MOST_ROWS = 200_000
 class RowFilter:
     """Which rows are wanted; None filters nothing, the empty text asks for rows where the column is NULL.
 
-    `since` is inclusive and `until` exclusive, both for the start of a window.
+    Beside a slice the empty value is that of rows whose slice is the empty text. `since` is inclusive and `until`
+    exclusive, both for the start of a window.
     """
 
     granularity: str | None = None
@@ -65,24 +66,39 @@ def open_metric_tables(*, actor: Actor, monitor: Monitor) -> MetricTables:
     return MetricTables(found["PROFILE"], found["DRIFT"], found["INSIGHTS"])
 
 
+def open_metric_table(*, actor: Actor, monitor: Monitor, which: str) -> TableData | None:
+    """Ask for the right to read one metric table, as `open_metric_tables` does for all."""
+    table = metric_table_of(monitor, which)
+    return open_tables(actor=actor, reads=[table.full_name])[table.full_name] if table else None
+
+
 def read_rows(
-    table: TableData | None, wanted: RowFilter, fields: Sequence[str], *, model_id_column: str = ""
+    table: TableData | None,
+    wanted: RowFilter,
+    fields: Sequence[str],
+    *,
+    model_id_column: str = "",
+    most: int | None = MOST_ROWS,
 ) -> list[Row]:
     """The rows of a metric table that are wanted, in the order of their windows and columns.
 
     Fields that the table lacks are left out of every row.
 
+    Args:
+        most: None for any number.
+
     Raises:
-        LimitExceeded: more than MOST_ROWS.
+        LimitExceeded: there are more.
+        InvalidState: the files of the table cannot be read.
     """
     if table is None:
         return []
-    dataset = _dataset(table.folder)
-    names = [name for name in dict.fromkeys((*fields, "window", "column_name")) if name in dataset.schema.names]
-    condition = _condition(wanted, dataset.schema.names, model_id_column)
-    if dataset.count_rows(filter=condition) > MOST_ROWS:
-        raise LimitExceeded(f"More than {MOST_ROWS:,} rows of metrics: choose fewer windows, or one column.")
-    rows: list[Row] = dataset.to_table(columns=names, filter=condition).to_pylist()
+    with _dataset(table) as dataset:
+        names = [name for name in dict.fromkeys((*fields, "window", "column_name")) if name in dataset.schema.names]
+        condition = _condition(wanted, dataset.schema.names, model_id_column)
+        if most is not None and dataset.count_rows(filter=condition) > most:
+            raise LimitExceeded(f"More than {most:,} rows of metrics: choose fewer windows, or one column.")
+        rows: list[Row] = dataset.to_table(columns=names, filter=condition).to_pylist()
     for row in rows:
         _name_window(row)
     return sorted(rows, key=lambda row: (row["start"], row["column_name"]))
@@ -92,22 +108,26 @@ def distinct(
     table: TableData | None, fields: Sequence[str], wanted: RowFilter, *, model_id_column: str = ""
 ) -> list[Row]:
     """The distinct combinations of some columns, of rows that speak of the whole table."""
-    import pyarrow as pa
-
     if table is None:
         return []
-    dataset = _dataset(table.folder)
-    names = [name for name in fields if name in dataset.schema.names]
-    condition = _condition(wanted, dataset.schema.names, model_id_column)
-    found: pa.Table = dataset.to_table(columns=names, filter=condition)
-    rows: list[Row] = found.group_by(names).aggregate([]).to_pylist()
+    with _dataset(table) as dataset:
+        names = [name for name in fields if name in dataset.schema.names]
+        condition = _condition(wanted, dataset.schema.names, model_id_column)
+        found: pa.Table = dataset.to_table(columns=names, filter=condition)
+        rows: list[Row] = found.group_by(names).aggregate([]).to_pylist()
     return rows
 
 
-def _dataset(folder: Path) -> Any:
+@contextmanager
+def _dataset(table: TableData) -> Iterator[Any]:
+    import pyarrow as pa
     from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
 
-    return DeltaTable(folder).to_pyarrow_dataset()
+    try:
+        yield DeltaTable(table.folder).to_pyarrow_dataset()
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise InvalidState(f"The files of table '{table.full_name}' cannot be read.") from error
 
 
 def _name_window(row: Row) -> None:
@@ -126,7 +146,7 @@ def _condition(wanted: RowFilter, names: Sequence[str], model_id_column: str) ->
     import pyarrow.compute as pc
 
     conditions = [
-        _equal(name, value)
+        _equal(name, value, null=name != "slice_value" or not wanted.slice_key)
         for name, value in (
             ("granularity", wanted.granularity),
             ("slice_key", wanted.slice_key),
@@ -149,11 +169,12 @@ def _condition(wanted: RowFilter, names: Sequence[str], model_id_column: str) ->
     return whole
 
 
-def _equal(name: str, value: str) -> "pc.Expression":
+def _equal(name: str, value: str, *, null: bool) -> "pc.Expression":
     import pyarrow.compute as pc
 
-    # A model's version may be a number.
-    return pc.field(name).cast("string") == value if value else pc.field(name).is_null()
+    if not value and null:
+        return pc.field(name).is_null()
+    return pc.field(name).cast("string") == value  # A model's version may be a number.
 
 
 def _bound(moment: datetime) -> "pa.Scalar":
@@ -162,4 +183,13 @@ def _bound(moment: datetime) -> "pa.Scalar":
     return pa.scalar(moment, pa.timestamp("us", tz="UTC"))
 
 
-__all__ = ["TABLE_ROW", "MetricTables", "Row", "RowFilter", "distinct", "open_metric_tables", "read_rows"]
+__all__ = [
+    "TABLE_ROW",
+    "MetricTables",
+    "Row",
+    "RowFilter",
+    "distinct",
+    "open_metric_table",
+    "open_metric_tables",
+    "read_rows",
+]
