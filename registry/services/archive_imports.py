@@ -15,7 +15,7 @@ from django.utils import timezone
 from registry.errors import ModelkeepError
 from registry.models import AliasMove, ManifestEntry, ModelVersion, RegisteredModel, VersionStatus
 from registry.names import check_alias, lookup_key, split_full_name
-from registry.services.actors import Actor
+from registry.services.actors import Actor, renewed
 from registry.services.archive_format import ArchiveReader, DamagedArchive
 from registry.services.archive_index import SOURCE_PREFIX, ArchivedModel, ArchivedVersion, read_models, read_sizes
 from registry.services.artifacts import place_file
@@ -83,8 +83,9 @@ def import_archive(*, actor: Actor, source: ByteSource, into: str = "") -> list[
     for model, name in zip(models, names, strict=True):
         reports.append(_begin_model(actor, model, name, arrival))
     _take_blobs(actor, reader, sizes, arrival)
+    still = renewed(actor)
     for model, report in zip(models, reports, strict=True):
-        _finish_model(actor, model, report)
+        _finish_model(still, model, report)
     return reports
 
 
@@ -165,7 +166,7 @@ def _place(received: Received, sha256: str, arrival: _Arrival) -> None:
 
 def _finish_complete(actor: Actor, arrival: _Arrival) -> None:
     for waiting in [version for version in arrival.open.values() if not version.missing]:
-        version = finish_or_give_up(actor=actor, version_id=waiting.id)
+        version = finish_or_give_up(actor=renewed(actor), version_id=waiting.id)
         del arrival.open[waiting.id]
         if version.status == VersionStatus.READY:
             waiting.report.files, waiting.report.bytes = version.file_count, version.size_bytes

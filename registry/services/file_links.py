@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from registry.models import ExperimentLevel
-from registry.services.actors import Actor, RequestContext
+from registry.services.actors import Actor, RequestContext, actor_now
 from registry.services.audit import audited_read
 from registry.services.experiments import require_level
-from registry.services.file_locations import FileFacts, Place, TreePlace, VersionPlace, actor_now, recheck_version
+from registry.services.file_locations import FileFacts, Place, TreePlace, VersionPlace, recheck_version
 from registry.services.files import (
     OpenFile,
     facts_of,
@@ -27,9 +27,11 @@ from registry.storage.signing import Claim, Target, sign
 from registry.storage.trees import tree_store
 
 
-def expiry(asked: datetime | None, *, now: datetime | None = None) -> int:
-    """When a link ends, in seconds since 1970: as asked, but never later than the setting allows."""
+def expiry(actor: Actor, asked: datetime | None, *, now: datetime | None = None) -> int:
+    """When a link ends, in seconds since 1970: as asked, but never later than the setting and the token allow."""
     latest = (now or timezone.now()) + timedelta(seconds=settings.SIGNED_URL_SECONDS)
+    if actor.token is not None and actor.token.expires_at is not None:
+        latest = min(latest, actor.token.expires_at)
     return int((min(asked, latest) if asked else latest).timestamp())
 
 
@@ -43,8 +45,8 @@ def create_download_link(
 ) -> str:
     """What reads one file: a signed text of ours, or a whole URL of the store that keeps it.
 
-    Taking a version's bytes is put on the audit trail here. The right is checked now; again, when the link is used,
-    only with a link of ours. The store's own lives on for its time when the right is withdrawn.
+    Taking a version's bytes is put on the audit trail here. The right and the token are checked now; again, when the
+    link is used, only with a link of ours. The store's own lives on for its time when the right is withdrawn.
 
     Raises:
         NotFound, AccessDenied, InvalidParameter.
@@ -53,7 +55,7 @@ def create_download_link(
     place = place_to_read(actor=actor, path=path)
     facts = facts_of(place)
     note_read(actor=actor, place=place)
-    expires = expiry(asked, now=now)
+    expires = expiry(actor, asked, now=now)
     seconds = seconds_until(expires, now=now)
     if isinstance(place, VersionPlace):
         link = blob_store().link(facts.etag, filename=facts.name, seconds=seconds)
@@ -72,7 +74,7 @@ def create_upload_link(*, actor: Actor, path: str, asked: datetime | None = None
         InvalidState: the version is READY or has failed.
     """
     place = place_to_write(actor=actor, path=path)
-    expires = expiry(asked, now=now)
+    expires = expiry(actor, asked, now=now)
     direct, link = direct_uploads(), None
     if direct is not None and isinstance(place, VersionPlace):
         link = direct.link(str(place.version.pk), place.path, seconds=seconds_until(expires, now=now))
@@ -84,12 +86,12 @@ def _claim(method: str, place: Place, *, actor: Actor, expires: int) -> Claim:
         target, subject = Target.VERSION_FILE, str(place.version.pk)
     else:
         target, subject = Target.TREE_FILE, place.experiment_id
-    return Claim(method, target, subject, place.path, actor.principal.pk, expires)
+    return Claim(method, target, subject, place.path, actor.principal.pk, expires, actor.token_id)
 
 
 def stat_linked_file(*, claim: Claim, context: RequestContext) -> FileFacts:
     """What is known of the file behind a verified link. Raises as `open_linked_file`."""
-    actor = actor_now(claim.principal, context=context)
+    actor = actor_now(claim.principal, token=claim.token, context=context)
     return facts_of(_place_behind(actor=actor, claim=claim))
 
 
@@ -97,9 +99,9 @@ def open_linked_file(*, claim: Claim, context: RequestContext) -> OpenFile:
     """Open the file behind a verified link.
 
     Raises:
-        NotFound, AccessDenied: the file, its version, the principal or its right has gone since.
+        NotFound, AccessDenied: the file, its version, the principal, its token or its right has gone since.
     """
-    actor = actor_now(claim.principal, context=context)
+    actor = actor_now(claim.principal, token=claim.token, context=context)
     return open_place(_place_behind(actor=actor, claim=claim))
 
 
@@ -107,11 +109,11 @@ def write_linked_file(*, claim: Claim, context: RequestContext, source: ByteSour
     """Stream bytes to the place behind a verified link.
 
     Raises:
-        NotFound, AccessDenied: the version, the principal or its right has gone since.
+        NotFound, AccessDenied: the version, the principal, its token or its right has gone since.
         InvalidState: the version is not pending any more.
         Others as `files.write_file`.
     """
-    actor = actor_now(claim.principal, context=context)
+    actor = actor_now(claim.principal, token=claim.token, context=context)
     place = _place_behind(actor=actor, claim=claim)
     store_at(actor=actor, place=place, source=source, expected=expected)
 

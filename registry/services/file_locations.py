@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from registry.errors import AccessDenied, FileMissing, InvalidParameter, NotFound
-from registry.models import ExperimentLevel, ModelVersion, Principal
+from registry.errors import FileMissing, InvalidParameter, NotFound
+from registry.models import ExperimentLevel, ModelVersion
 from registry.names import check_version_number
 from registry.privileges import Action
 from registry.services import tracking
 from registry.services.access import require
-from registry.services.actors import Actor, RequestContext, load_actor
+from registry.services.actors import Actor
 from registry.services.artifacts import check_path, check_pending, check_ready
 from registry.services.audit import DeniedOnSecurable
 from registry.services.experiments import require_level
@@ -251,19 +251,7 @@ def _is_file(tree: str) -> bool:
         return False
 
 
-# --- The same rights again, for who comes with a signed link, or at the end of a long upload ---------------------
-
-
-def actor_now(principal_id: int, *, context: RequestContext) -> Actor:
-    """The actor as it stands now. Two queries.
-
-    Raises:
-        AccessDenied: the principal is gone or disabled.
-    """
-    principal = Principal.objects.filter(pk=principal_id, is_active=True).first()
-    if principal is None:
-        raise AccessDenied("The account behind this request is gone or disabled.")
-    return load_actor(principal, context=context)
+# --- The same right again, for who comes with a signed link, or at the end of a long upload ----------------------
 
 
 def recheck_version(*, actor: Actor, version_id: UUID, for_write: bool) -> ModelVersion:

@@ -14,7 +14,7 @@ from django.conf import settings
 from registry.errors import AlreadyExists, Conflict, FileMissing, InvalidParameter
 from registry.models import ExperimentLevel
 from registry.privileges import Action
-from registry.services.actors import Actor
+from registry.services.actors import Actor, renewed
 from registry.services.artifacts import find_entry, folder_exists, list_children, place_file, remove_file
 from registry.services.audit import audited, audited_read, record
 from registry.services.experiments import record_write, require_level
@@ -23,7 +23,6 @@ from registry.services.file_locations import (
     Place,
     TreePlace,
     VersionPlace,
-    actor_now,
     listable_place,
     parse_path,
     readable_place,
@@ -208,7 +207,7 @@ def keep_at(*, actor: Actor, place: Place, received: Received) -> None:
     Raises:
         As `write_file`.
     """
-    still = actor_now(actor.principal.pk, context=actor.context)
+    still = renewed(actor)
     if isinstance(place, VersionPlace):
         _keep_version_file(actor=still, place=place, received=received)
     else:

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from registry.errors import InvalidParameter, NotFound
 from registry.models import MultipartUpload
-from registry.services.actors import Actor, RequestContext
+from registry.services.actors import Actor, RequestContext, actor_now
 from registry.services.audit import audited, audited_read, record
 from registry.services.file_links import expiry, seconds_until
-from registry.services.file_locations import Place, VersionPlace, actor_now, writable_place
+from registry.services.file_locations import Place, VersionPlace, writable_place
 from registry.services.files import keep_at
 from registry.storage.incoming import ByteSource
 from registry.storage.parts import MAX_PARTS, Part, part_store
@@ -99,7 +99,7 @@ def create_part_links(
         )
     upload = _find(actor=actor, path=path, session_token=session_token)
     _place_of(upload, actor=actor)
-    numbers, expires = range(first, first + count), expiry(asked, now=now)
+    numbers, expires = range(first, first + count), expiry(actor, asked, now=now)
     links = part_store().links(str(upload.pk), numbers, seconds=seconds_until(expires, now=now))
     if links is None:
         links = [_part_link(upload, number, actor=actor, expires=expires) for number in numbers]
@@ -107,7 +107,7 @@ def create_part_links(
 
 
 def _part_link(upload: MultipartUpload, number: int, *, actor: Actor, expires: int) -> str:
-    return sign(Claim("PUT", Target.PART, str(upload.pk), str(number), actor.principal.pk, expires))
+    return sign(Claim("PUT", Target.PART, str(upload.pk), str(number), actor.principal.pk, expires, actor.token_id))
 
 
 @audited_read
@@ -120,18 +120,19 @@ def create_abort_link(
         InvalidParameter: unknown session token.
     """
     upload = _find(actor=actor, path=path, session_token=session_token)
-    return sign(Claim("DELETE", Target.UPLOAD, str(upload.pk), "", actor.principal.pk, expiry(asked, now=now)))
+    expires = expiry(actor, asked, now=now)
+    return sign(Claim("DELETE", Target.UPLOAD, str(upload.pk), "", actor.principal.pk, expires, actor.token_id))
 
 
 def receive_part(*, claim: Claim, context: RequestContext, source: ByteSource, expected: int | None) -> Part:
     """Stream one part in. A part sent again counts as another sending: its etag says which one is meant.
 
     Raises:
-        NotFound, AccessDenied: the upload, its version, the principal or its right has gone since.
+        NotFound, AccessDenied: the upload, its version, the principal, its token or its right has gone since.
         InvalidState: the version is not pending any more.
         TooLarge, InvalidParameter, Unavailable: see `incoming.pour`.
     """
-    actor = actor_now(claim.principal, context=context)
+    actor = actor_now(claim.principal, token=claim.token, context=context)
     _open_upload(actor=actor, upload_id=UUID(claim.subject))
     part = part_store().receive(
         claim.subject, int(claim.path), source, limit=settings.MAX_FILE_BYTES, expected=expected
@@ -201,9 +202,9 @@ def abort_upload(*, claim: Claim, context: RequestContext) -> None:
     """Forget an upload and its parts. An upload that is gone is fine.
 
     Raises:
-        AccessDenied: the principal is gone or disabled.
+        AccessDenied: the principal is gone or disabled, or its token was revoked.
     """
-    actor = actor_now(claim.principal, context=context)
+    actor = actor_now(claim.principal, token=claim.token, context=context)
     rows = MultipartUpload.objects.select_for_update()
     upload = rows.filter(pk=claim.subject, principal=actor.principal, completed_at=None).first()
     if upload is None:

@@ -202,7 +202,7 @@ def write_part(
     if not 1 <= number <= MAX_PARTS:
         raise InvalidParameter(f"'partNumber' is {number}: parts go from 1 to {MAX_PARTS}.", field="partNumber")
     _find_upload(actor=actor, lease=lease, key=key, upload_id=upload_id)
-    claim = Claim("PUT", Target.PART, upload_id, str(number), actor.principal.pk, lease.expires)
+    claim = Claim("PUT", Target.PART, upload_id, str(number), actor.principal.pk, lease.expires, lease.token)
     part = multipart_uploads.receive_part(claim=claim, context=actor.context, source=source, expected=expected)
     return part.etag
 
@@ -227,7 +227,7 @@ def abort_object(*, actor: Actor, lease: Lease, key: str, upload_id: str) -> Non
         Others as `write_object`.
     """
     _find_upload(actor=actor, lease=lease, key=key, upload_id=upload_id)
-    claim = Claim("DELETE", Target.UPLOAD, upload_id, "", actor.principal.pk, lease.expires)
+    claim = Claim("DELETE", Target.UPLOAD, upload_id, "", actor.principal.pk, lease.expires, lease.token)
     multipart_uploads.abort_upload(claim=claim, context=actor.context)
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from registry.errors import AlreadyExists, ErrorCode, ModelkeepError, Unavailable
 from registry.models import SqlStatement, StatementState
 from registry.services import table_data
-from registry.services.actors import Actor, load_actor
+from registry.services.actors import Actor, renewed
 from registry.services.sql_governance import Defaults, Rows
 from registry.services.sql_jobs import Outcome, RunningJob, free_slot, result_folder, take_slot
 from registry.services.sql_results import make_folder
@@ -52,7 +52,7 @@ class Run:
         self._format, self._limits = format_, limits
         self._query = plan.query if isinstance(plan, CreateTable | Insert) else plan
         self._queued_until = time.monotonic() + settings.SQL_QUEUE_SECONDS
-        self._has_slot = False
+        self._has_slot = self._waited = False
         self._job: RunningJob | None = None
         self.manifest: dict[str, Any] | None = None
         self.rows: Rows | None = None
@@ -91,10 +91,13 @@ class Run:
                 return True
             patience = min(until, self._queued_until) - time.monotonic()
             self._has_slot = take_slot(seconds=min(patience, _LOOK_SECONDS))
+            self._waited = self._waited or not self._has_slot
             if not self._has_slot and time.monotonic() >= self._queued_until:
                 raise Unavailable("Too many queries are running: send the statement again later.")
             if not self._has_slot and time.monotonic() >= until:
                 return False
+        if self._waited:
+            self._actor = renewed(self._actor)
         if self._left_as_it_is():
             self.close()
             return True
@@ -202,7 +205,7 @@ class Run:
         columns = [column | said.get(str(column["name"]).lower(), {}) for column in written]
         table_data.adopt_table(
             # As the actor stands now: the query may have taken minutes.
-            actor=load_actor(self._actor.principal, context=self._actor.context),
+            actor=renewed(self._actor),
             catalog=catalog,
             schema=schema,
             name=name,

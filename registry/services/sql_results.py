@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from registry.errors import AccessDenied
 from registry.models import SqlStatement
-from registry.services.actors import RequestContext, load_actor
+from registry.services.actors import Actor, RequestContext, actor_now
 from registry.services.sql_governance import Rows
 from registry.services.sql_jobs import result_folder
 
@@ -63,26 +63,28 @@ def _render(rows: Rows, format_: str) -> bytes:
     return bytes(sink.getvalue())
 
 
-def link_to_chunk(statement: SqlStatement, index: int) -> tuple[str, datetime]:
+def link_to_chunk(actor: Actor, statement: SqlStatement, index: int) -> tuple[str, datetime]:
     """A signed text by which whoever holds it reads one chunk for a while, and when that ends."""
     expires = timezone.now() + timedelta(seconds=settings.SIGNED_URL_SECONDS)
-    claim = {"statement": str(statement.pk), "chunk": index, "until": int(expires.timestamp())}
+    if actor.token is not None and actor.token.expires_at is not None:
+        expires = min(expires, actor.token.expires_at)
+    until = int(expires.timestamp())
+    claim = {"statement": str(statement.pk), "chunk": index, "until": until, "token": actor.token_id}
     return signing.Signer(salt=_SALT, sep=".").sign_object(claim), expires
 
 
-def open_link(*, signed: str, context: RequestContext) -> tuple[Any, UUID, int]:
+def open_link(*, signed: str, context: RequestContext) -> tuple[Actor, UUID, int]:
     """The creator as it is now, the statement and the chunk behind a signed text.
 
     Raises:
-        AccessDenied: not signed by this server, expired, or its creator has been disabled.
+        AccessDenied: not signed by this server, expired, its creator disabled, or the token revoked that asked.
     """
     try:
         claim = signing.Signer(salt=_SALT, sep=".").unsign_object(signed)
-        statement = SqlStatement.objects.select_related("actor").get(pk=claim["statement"])
+        statement = SqlStatement.objects.get(pk=claim["statement"])
     except (signing.BadSignature, ValueError, KeyError, TypeError, SqlStatement.DoesNotExist) as error:
         raise AccessDenied("This link is not valid: ask for the chunk again.") from error
     if timezone.now().timestamp() >= claim["until"]:
         raise AccessDenied("This link has expired: ask for the chunk again.")
-    if not statement.actor.is_active:
-        raise AccessDenied("This link is not valid any more.")
-    return load_actor(statement.actor, context=context), statement.pk, int(claim["chunk"])
+    actor = actor_now(statement.actor_id, token=claim.get("token", ""), context=context)
+    return actor, statement.pk, int(claim["chunk"])

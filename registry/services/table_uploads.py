@@ -15,7 +15,7 @@ from django.conf import settings
 
 from registry.errors import AlreadyExists, InvalidParameter, InvalidState, LimitExceeded, TooLarge, Unavailable
 from registry.services import table_data
-from registry.services.actors import Actor, load_actor
+from registry.services.actors import Actor, renewed
 from registry.services.sql_jobs import Outcome, RunningJob, free_slot, take_slot
 from registry.services.sql_results import make_folder
 from registry.storage.incoming import ByteSource
@@ -78,13 +78,12 @@ def upload_rows(
     try:
         file = folder / f"upload.{form.lower()}"
         _take_in(source, file)
-        now = load_actor(actor.principal, context=actor.context)
         job = {"kind": "UPLOAD", "folder": str(folder), "upload": str(file), "form": form, "mode": mode}
         if mode == CREATE:
             staging.mkdir(mode=0o700, parents=True, exist_ok=True)
             outcome = _run(job | {"target": str(staging)})
             table_data.adopt_table(
-                actor=load_actor(actor.principal, context=actor.context),
+                actor=renewed(actor),
                 catalog=names[0],
                 schema=names[1],
                 name=names[2],
@@ -93,7 +92,7 @@ def upload_rows(
                 comment=comment,
             )
         else:
-            data = _permit(now, full_name, mode)
+            data = _permit(renewed(actor), full_name, mode)
             required = list(data.required_columns)
             outcome = _run(job | {"target": str(data.folder), "required_columns": required})
         return Uploaded(full_name, mode, outcome["rows"], outcome["columns"])

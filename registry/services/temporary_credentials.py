@@ -16,11 +16,9 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from registry.errors import AccessDenied, InvalidState, Unauthenticated
-from registry.models import ApiToken
-from registry.services.actors import Actor, RequestContext
+from registry.errors import InvalidState, Unauthenticated
+from registry.services.actors import Actor, RequestContext, actor_now
 from registry.services.audit import audited
-from registry.services.file_locations import actor_now
 from registry.services.model_versions import authorize_load, authorize_upload
 from registry.services.sealing import seal, unseal
 
@@ -49,10 +47,10 @@ class TemporaryCredentials:
 
 @dataclass(frozen=True)
 class Lease:
-    """What a session token says. `token` is the id of the API token that it was asked for with, if any."""
+    """What a session token says. `token` is the id of the API token that it was asked for with; may be empty."""
 
     principal: int
-    token: str | None
+    token: str
     version: UUID
     operation: Operation
     expires: int
@@ -81,7 +79,7 @@ def create_temporary_credentials(
     expires = expires.replace(microsecond=0)
     lease = Lease(
         principal=actor.principal.pk,
-        token=str(actor.token.pk) if actor.token is not None else None,
+        token=actor.token_id,
         version=found.pk,
         operation=operation,
         expires=int(expires.timestamp()),
@@ -104,7 +102,7 @@ def read_lease(session_token: str) -> Lease:
         principal, token, version, operation, expires = json.loads(unseal(session_token, purpose=_PURPOSE))
     except InvalidState as error:
         raise Unauthenticated("The session token is not one of this server: ask for new credentials.") from error
-    return Lease(principal, token, UUID(version), Operation(operation), expires)
+    return Lease(principal, token or "", UUID(version), Operation(operation), expires)
 
 
 def access_key_of(session_token: str) -> str:
@@ -128,6 +126,4 @@ def holder_of(lease: Lease, *, context: RequestContext, now: datetime) -> Actor:
     """
     if now.timestamp() >= lease.expires:
         raise ExpiredLease("These credentials have expired: ask for new ones.")
-    if lease.token is not None and not ApiToken.objects.filter(pk=lease.token).exists():
-        raise AccessDenied("The token that these credentials were asked for with was revoked: sign in anew.")
-    return actor_now(lease.principal, context=context)
+    return actor_now(lease.principal, token=lease.token, context=context)

@@ -33,4 +33,5 @@ def create_trace_link(*, actor: Actor, trace_id: str, path: str = "", for_write:
     if tree is None or "/" in trace_id:
         raise InvalidParameter("'path' must be a relative path inside the trace.", field="path")
     method = "PUT" if for_write else "GET"
-    return sign(Claim(method, Target.TREE_FILE, experiment_id, tree, actor.principal.pk, expiry(None)))
+    expires = expiry(actor, None)
+    return sign(Claim(method, Target.TREE_FILE, experiment_id, tree, actor.principal.pk, expires, actor.token_id))

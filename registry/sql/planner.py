@@ -4,6 +4,7 @@ The engine never sees the text that a client sent. It gets what the checked tree
 identifier quoted, and every table a placeholder that stands for one governed table or for a CTE of the query itself.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ DIALECT = "databricks"
 ENGINE = "duckdb"
 TABLE_PREFIX = "mk_t"
 _CTE_PREFIX = "mk_c"
+_INCOMPLETE = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]+'>")
+"""How the parser says that a function or clause is given too little: in names of its own classes."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,13 @@ def plan(text: str, *, user: str, parameters: Mapping[str, Parameter] | None = N
         raise syntax_error(_first_line(str(error))) from error
     except RecursionError as error:
         raise syntax_error("The statement is nested too deeply.") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # The parser takes some functions apart without looking whether their arguments are there.
+        raise syntax_error("A function is given fewer arguments, or others, than it takes.") from error
 
 
 def _first_line(message: str) -> str:
-    line = message.strip().partition("\n")[0]
+    line = _INCOMPLETE.sub("An argument or a part is missing", message.strip().partition("\n")[0])
     return line if line.endswith(".") else f"{line}."
 
 

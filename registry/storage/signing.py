@@ -26,7 +26,10 @@ class Target(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """Everything that a link is bound to. `expires` is in seconds since 1970."""
+    """Everything that a link is bound to. `expires` is in seconds since 1970.
+
+    `token` is the id of the API token that it was asked for with; empty for a session or a password.
+    """
 
     method: str
     target: Target
@@ -34,6 +37,7 @@ class Claim:
     path: str
     principal: int
     expires: int
+    token: str = ""
 
 
 class BrokenLink(AccessDenied):

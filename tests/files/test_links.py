@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core import signing
 
-from registry.models import AuditEvent, ManifestEntry
+from registry.models import ApiToken, AuditEvent, ManifestEntry, Principal
 from registry.privileges import Privilege, SecurableType
 from registry.services import file_links, grants, model_versions
+from registry.services.actors import Actor
 from registry.services.grants import Change
 from registry.storage.signing import BrokenLink, Claim, ExpiredLink, Target, sign, verify
-from tests.files.conftest import MODEL, anonymous, begin, broken_off, left_behind, make_ready
+from tests.files.conftest import FILES, MODEL, anonymous, begin, broken_off, left_behind, make_ready
 from tests.files.test_versions import refused
 
 PATH = "/Models/prod/ml/iris/1/MLmodel"
@@ -43,6 +44,7 @@ def test_a_claim_comes_back_as_it_was_signed():
         {"path": "other"},
         {"principal": 8},
         {"expires": CLAIM.expires + 1},
+        {"token": "another"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -80,11 +82,16 @@ def test_a_link_ends_when_it_says():
         verify(sign(CLAIM), method="GET", now=end)
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [(None, 900), (30, 30), (3600, 900)])
-def test_nobody_gets_a_longer_life_than_the_setting_allows(settings, asked, seconds):
+@pytest.mark.parametrize(
+    ("asked", "token", "seconds"),
+    [(None, None, 900), (30, None, 30), (3600, None, 900), (None, 60, 60), (30, 60, 30), (3600, 3600, 900)],
+)
+def test_nobody_gets_a_longer_life_than_the_setting_and_the_token_allow(settings, asked, token, seconds):
     settings.SIGNED_URL_SECONDS = 900
     moment = None if asked is None else NOW + timedelta(seconds=asked)
-    assert file_links.expiry(moment, now=NOW) == NOW.timestamp() + seconds
+    held = ApiToken(expires_at=NOW + timedelta(seconds=token)) if token else None
+    actor = Actor(Principal(), frozenset(), is_metastore_admin=False, token=held)
+    assert file_links.expiry(actor, moment, now=NOW) == NOW.timestamp() + seconds
 
 
 # --- Over HTTP --------------------------------------------------------------------------------------------------
@@ -152,6 +159,20 @@ def test_a_link_dies_with_its_principal(people, reader, ready):
     principal.is_active = False
     principal.save()
     refused(anonymous("GET", url), 403, "PERMISSION_DENIED")
+
+
+def test_links_die_with_the_token_that_asked(people, reader, owner, version):
+    begun = owner.post(f"{FILES}/1/big?action=initiate-upload&overwrite=true").json()["multipart_upload"]
+    asked = {"path": "/Models/prod/ml/iris/1/big", "session_token": begun["session_token"], "start_part_number": 1}
+    part = owner.post("/api/2.0/fs/create-upload-part-urls", asked).json()["upload_part_urls"][0]["url"]
+    upload = owner.link("upload", PATH)
+    assert anonymous("PUT", upload, b"x").status_code == 200
+    make_ready(version)
+    download = reader.link("download", PATH)
+    assert anonymous("GET", download).getvalue() == b"x"
+    ApiToken.objects.all().delete()
+    for method, url in (("GET", download), ("PUT", upload), ("PUT", part.removeprefix("http://testserver"))):
+        assert "revoked" in refused(anonymous(method, url, b"y"), 403, "PERMISSION_DENIED")
 
 
 def test_a_link_dies_with_its_version(people, reader, ready):

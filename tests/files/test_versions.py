@@ -4,15 +4,20 @@ import asyncio
 import hashlib
 import io
 import os
+from contextlib import nullcontext
 
 import pytest
+from django.utils import timezone
 
 from config import asgi
-from registry.models import AuditEvent, Blob, ManifestEntry, MultipartUpload
+from registry.errors import AccessDenied
+from registry.models import ApiToken, AuditEvent, Blob, ManifestEntry, MultipartUpload, Principal
 from registry.privileges import Privilege, SecurableType
-from registry.services import grants, registered_models
+from registry.services import files, grants, registered_models
+from registry.services.actors import RequestContext
 from registry.services.grants import Change
 from registry.services.securables import Changes
+from registry.services.tokens import authenticate_token, create_token
 from tests.files.conftest import (
     DIRECTORIES,
     FILES,
@@ -324,6 +329,36 @@ def test_a_revoked_right_is_refused_at_once(people, reader, ready):
         changes=[Change("reader@example.com", (), (Privilege.EXECUTE,))],
     )
     assert reader.get("1/MLmodel").status_code == 404
+
+
+class Arriving:
+    """A body of four bytes; something happens before its last piece."""
+
+    def __init__(self, meanwhile):
+        self.left, self.meanwhile = [b"ab", b"cd"], meanwhile
+
+    def read(self, _size):
+        if len(self.left) == 1:
+            self.meanwhile()
+        return self.left.pop(0) if self.left else b""
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "word"),
+    [
+        (lambda: ApiToken.objects.all().delete(), "revoked"),
+        (lambda: Principal.objects.filter(key="owner@example.com").update(is_active=False), "disabled"),
+        (lambda: ApiToken.objects.update(expires_at=timezone.now()), ""),
+    ],
+    ids=["token revoked", "user disabled", "token ran out"],
+)
+def test_who_writes_is_asked_for_again_at_the_end(people, version, meanwhile, word):
+    value = create_token(actor=people.owner, lifetime_seconds=3600).value
+    actor = authenticate_token(value, context=RequestContext())
+    expected = pytest.raises(AccessDenied, match=word) if word else nullcontext()
+    with expected:
+        files.write_file(actor=actor, path="/Models/prod/ml/iris/1/x", source=Arriving(meanwhile), expected=4)
+    assert ManifestEntry.objects.exists() == (not word)
 
 
 def test_a_rename_moves_no_file(people, owner, reader, ready):

@@ -13,7 +13,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from registry.errors import AccessDenied, InvalidParameter, NotFound
-from registry.models import AliasMove, AuditEvent, Blob, ManifestEntry, ModelAlias, ModelVersion, RegisteredModel
+from registry.models import (
+    AliasMove,
+    AuditEvent,
+    Blob,
+    ManifestEntry,
+    ModelAlias,
+    ModelVersion,
+    Principal,
+    RegisteredModel,
+)
 from registry.privileges import Privilege, SecurableType
 from registry.services import aliases, archive_imports, artifacts, model_versions, registered_models
 from registry.services.archive_format import ArchiveReader, DamagedArchive, member_head, padding
@@ -158,6 +167,21 @@ def test_broken_off_it_goes_on(people, iris, monkeypatch):
     [report] = bring(people.owner, raw)
     assert [version.outcome for version in report.versions] == ["IMPORTED", "IMPORTED"]
     assert contents() == before
+
+
+def test_who_brings_it_is_asked_for_again_when_files_are_there(people, iris):
+    raw = exported(iris)
+    forget_everything(people)
+
+    class Slow(io.BytesIO):
+        def read(self, *size):
+            if self.tell() > len(raw) // 2:
+                Principal.objects.filter(key="owner@example.com").update(is_active=False)
+            return super().read(*size)
+
+    with pytest.raises(AccessDenied, match="gone or disabled"):
+        import_archive(actor=people.owner, source=Slow(raw))
+    assert ModelVersion.objects.get(version=3).status == "FAILED_REGISTRATION"
 
 
 @pytest.mark.django_db(transaction=True)  # Failing and filling again must not share a transaction.

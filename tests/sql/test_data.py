@@ -71,6 +71,8 @@ def test_a_table_is_made_from_columns_and_filled(lake):
         ("SELECT nothing FROM prod.ml.flights", 'column "nothing" not found'),
         ("SELECT * FROM flights", "'flights' is short"),
         ("SELECT :x", "marker ':x'"),
+        ("SELECT year()", "fewer arguments"),
+        ("SELECT datediff(1)", "An argument or a part is missing. Line 1, Col: 18."),
         ("SELECT 9223372036854775807 + sum(id) FROM prod.ml.flights", ""),
     ],
 )

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from registry.models import AuditEvent, Principal, SqlStatement
+from registry.models import ApiToken, AuditEvent, Principal, SqlStatement
 from registry.privileges import Privilege, SecurableType
 from registry.services import sql_jobs, sql_statements
 from registry.services.sql_jobs import result_folder
@@ -146,6 +146,10 @@ class TestAnswers:
         Principal.objects.filter(key="owner@example.com").update(is_active=False)
         assert Client().get(url).status_code == 403
         Principal.objects.filter(key="owner@example.com").update(is_active=True)
+        assert Client().get(url).status_code == 200
+        ApiToken.objects.all().delete()
+        assert "revoked" in Client().get(url).json()["message"]
+        many.tokens.clear()
         settings.SIGNED_URL_SECONDS = -1
         late = many.get("owner", f"{URL}/{answer['statement_id']}").json()["result"]["external_links"][0]
         assert Client().get(late["external_link"]).status_code == 403
@@ -314,3 +318,14 @@ class TestWhileItRuns:
             sql_jobs.free_slot()
         path = f"{URL}/{sent['statement_id']}"
         wait_until(lambda: many.get("reader", path).json()["status"]["state"] == "FAILED")
+
+    def test_a_user_who_went_while_the_statement_waited(self, many):
+        taken = [sql_jobs.take_slot(seconds=0) for _ in range(4)]
+        sent = many.post("owner", statement="CREATE TABLE prod.ml.late AS SELECT 1 AS a", wait_timeout="0s").json()
+        Principal.objects.filter(key="owner@example.com").update(is_active=False)
+        assert all(taken)
+        for _ in taken:
+            sql_jobs.free_slot()
+        statement = SqlStatement.objects.get(pk=sent["statement_id"])
+        wait_until(lambda: statement.refresh_from_db() or statement.state == "FAILED")
+        assert "gone or disabled" in statement.error_message

@@ -8,6 +8,7 @@ import pytest
 from django.test import RequestFactory
 
 from registry.api.tracking.views import proxy
+from registry.models import ApiToken
 from tests.tracking.cases import FILES, V2
 from tests.tracking.conftest import Caller, grant, unique
 
@@ -177,3 +178,16 @@ def test_a_body_that_breaks_off_leaves_nothing(things, alice, tracking):
     complete = put(b"whole", **in_chunks)
     assert proxy(complete).status_code == 200
     assert kept.read_bytes() == b"whole"
+
+
+def test_who_uploads_is_asked_for_again_before_the_last_byte(things, alice, tracking):
+    class Arriving(io.BytesIO):
+        def read(self, *size):
+            ApiToken.objects.all().delete()
+            return super().read(*size)
+
+    address = f"{FILES}/{things.experiment}/{things.run}/artifacts/late.bin"
+    environ = {"wsgi.input": Arriving(b"late"), "CONTENT_LENGTH": "4", "asgi.scope": {}}
+    response = proxy(RequestFactory(headers=alice.headers).put(address, b"late", **environ))
+    assert (response.status_code, b"revoked" in response.content) == (403, True)
+    assert not (tracking.root / things.experiment / things.run / "artifacts" / "late.bin").exists()

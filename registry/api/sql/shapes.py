@@ -58,7 +58,7 @@ def chunk(request: Request, actor: Actor, row: SqlStatement, index: int) -> dict
     if row.disposition == INLINE:
         rows = read_rows(actor=actor, statement_id=row.pk, index=index)
         return {**_place(row, index), "data_array": rows}
-    signed, expires = link_to_chunk(row, index)
+    signed, expires = link_to_chunk(actor, row, index)
     base = settings.PUBLIC_URL.rstrip("/") if settings.PUBLIC_URL else f"{request.scheme}://{request.get_host()}"
     link = {
         **_place(row, index),

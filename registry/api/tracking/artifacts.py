@@ -16,10 +16,12 @@ from registry.api.tracking.forwarding import (
     forward_get,
     forward_json,
     forward_upload,
+    held_back,
     keep_from_running,
 )
 from registry.errors import AccessDenied, TooLarge
 from registry.models import ExperimentLevel
+from registry.services.actors import renewed
 from registry.services.experiments import record_write, require_level
 from registry.services.file_locations import overlaid_tree
 from registry.services.version_files import is_of_version
@@ -36,12 +38,17 @@ def download(call: Call) -> HttpResponseBase:
 
 
 def upload(call: Call) -> HttpResponse:
-    """Take a file in as it arrives."""
+    """Take a file in as it arrives. The right is asked for before the first byte, and again before the last."""
     _refuse_version_file(call)
-    _require_path(call, call.in_path["artifact_path"], ExperimentLevel.CAN_EDIT)
+    path = call.in_path["artifact_path"]
+    _require_path(call, path, ExperimentLevel.CAN_EDIT)
     if int(call.request.headers.get("Content-Length") or 0) > settings.MAX_FILE_BYTES:
         raise TooLarge(f"The file is larger than {settings.MAX_FILE_BYTES} bytes.")
-    return forward_upload(_overlaid(call), _limited(call, settings.MAX_FILE_BYTES))
+
+    def recheck() -> None:
+        _require_path(replace(call, actor=renewed(call.actor)), path, ExperimentLevel.CAN_EDIT)
+
+    return forward_upload(_overlaid(call), held_back(_limited(call, settings.MAX_FILE_BYTES), recheck))
 
 
 def _overlaid(call: Call) -> Call:

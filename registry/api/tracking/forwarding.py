@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import httpx
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
@@ -47,6 +47,18 @@ def forward_upload(call: Call, chunks: Iterable[bytes], *, query: bool = False) 
             headers[name] = value
     pairs = call.query() if query else []
     return _json_answer(call, send(call.method, call.target, query=pairs, headers=headers, content=chunks))
+
+
+def held_back(chunks: Iterable[bytes], recheck: Callable[[], object]) -> Iterator[bytes]:
+    """The chunks; the last one only when `recheck` does not raise: a body may come for longer than a right lasts."""
+    last = b""
+    for chunk in chunks:
+        if last:
+            yield last
+        last = chunk
+    recheck()
+    if last:
+        yield last
 
 
 def forward_file(call: Call) -> HttpResponseBase:

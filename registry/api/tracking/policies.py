@@ -19,6 +19,7 @@ from registry.api.tracking.forwarding import (
     forward_get,
     forward_json,
     forward_upload,
+    held_back,
     keep_from_running,
 )
 from registry.api.tracking.references import (
@@ -30,6 +31,7 @@ from registry.api.tracking.references import (
 )
 from registry.errors import InvalidParameter, NotImplementedHere
 from registry.models import ExperimentLevel
+from registry.services.actors import renewed
 from registry.services.experiments import readable_ids, record_write
 
 Handler = Callable[[Call], HttpResponseBase]
@@ -127,7 +129,8 @@ def checked_query_upload(policy: Policy) -> Handler:
     def handle(call: Call) -> HttpResponse:
         call = replace(call, parameters=query_parameters(call.request))
         check(call, policy)
-        return forward_upload(call, body_chunks(call.request), query=True)
+        chunks = held_back(body_chunks(call.request), lambda: check(replace(call, actor=renewed(call.actor)), policy))
+        return forward_upload(call, chunks, query=True)
 
     return handle
 

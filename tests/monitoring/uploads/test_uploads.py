@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from django.core.management import CommandError, call_command
 
 from registry.errors import AccessDenied, AlreadyExists, InvalidParameter, NotFound, TooLarge
-from registry.models import AuditEvent, Table
+from registry.models import AuditEvent, Principal, Table
 from registry.privileges import Privilege, SecurableType
 from registry.services.securables import find_securable
 from registry.services.table_data import folder_of
@@ -107,6 +107,22 @@ def test_rights_are_asked_before_a_byte_is_read(lake):
     for name, mode, form in (("flights", "append", "CSV"), (FLIGHTS, "merge", "CSV"), (FLIGHTS, "append", "XLSX")):
         with pytest.raises(InvalidParameter):
             upload_rows(actor=lake.people.owner, full_name=name, source=Unread(), form=form, mode=mode)
+
+
+def test_who_uploads_is_asked_for_again_when_the_file_is_there(lake, settings):
+    class Slow(io.BytesIO):
+        def read(self, *size):
+            Principal.objects.filter(key="owner@example.com").update(is_active=False)
+            return super().read(*size)
+
+    for name, mode in ((NEW, "create"), (FLIGHTS, "append")):
+        Principal.objects.filter(key="owner@example.com").update(is_active=True)
+        if mode == "append":
+            lake.table()
+        with pytest.raises(AccessDenied, match="gone or disabled"):
+            upload_rows(actor=lake.people.owner, full_name=name, source=Slow(CSV), form="CSV", mode=mode)
+    assert not Table.objects.filter(securable__key="labels").exists()
+    assert left_over(settings) == []
 
 
 def test_over_rest_the_body_is_the_file(lake):
