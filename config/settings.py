@@ -317,7 +317,7 @@ SERVING_SCALE_TO_ZERO_SECONDS = _number("MODELKEEP_SERVING_SCALE_TO_ZERO_SECONDS
 SERVING_CAPTURE_SECONDS = _number("MODELKEEP_SERVING_CAPTURE_SECONDS", 5)
 """How often what gateways spooled is added to the inference tables."""
 SERVING_SPOOL_BYTES = _number("MODELKEEP_SERVING_SPOOL_BYTES", 4 * 1024**3)
-"""How much may wait for one inference table; what comes beyond is answered and not kept, which is counted and told."""
+"""How much may wait for one inference table; what comes beyond is answered and not kept, which is told."""
 SERVING_WHEELS = os.environ.get("MODELKEEP_SERVING_WHEELS", "")
 """A folder of wheels that environments are built from besides, or without, a package index."""
 SERVING_UV_CACHE = os.environ.get("MODELKEEP_SERVING_UV_CACHE", str(Path(SERVING_ROOT) / "uv-cache"))
@@ -348,3 +348,5 @@ MAX_UPLOAD_BYTES = _number("MODELKEEP_MAX_UPLOAD_BYTES", 4 * 1024**3)
 """How large a CSV or Parquet file may be that becomes rows of a table."""
 MONITOR_LOOKBACK_DAYS = _number("MODELKEEP_MONITOR_LOOKBACK_DAYS", 30)
 """How far back a new monitor measures, and how late data may come to change a window."""
+MONITOR_EXACT_ROWS = _number("MODELKEEP_MONITOR_EXACT_ROWS", 4_000_000)
+"""Up to so many rows a window is measured exactly, and beyond in sketches; at least 1."""

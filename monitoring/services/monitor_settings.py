@@ -233,6 +233,7 @@ def spec_of(given: MonitorSettings) -> MonitorSpec:
     return MonitorSpec(
         kind=cast("Kind", given.kind),
         lookback_days=django_settings.MONITOR_LOOKBACK_DAYS,
+        exact_rows=django_settings.MONITOR_EXACT_ROWS,
         timestamp_column=given.timestamp_column or None,
         granularities=given.granularities,
         slicing_expressions=given.slicing_expressions,

@@ -112,6 +112,7 @@ LIMITS: dict[str, list[Limit]] = {
     ],
     "Monitoring": [
         Limit("MODELKEEP_MONITOR_LOOKBACK_DAYS", "A new monitor looks back for", DAYS),
+        Limit("MODELKEEP_MONITOR_EXACT_ROWS", "A window is measured exactly up to so many rows"),
         Limit("MODELKEEP_MAX_UPLOAD_BYTES", "A file that becomes rows of a table", BYTES),
         Limit("MODELKEEP_MAX_ALERTS_PER_OWNER", "Alerts of one owner"),
         Limit("MODELKEEP_ALERT_SQL_SECONDS", "The query of an alert may run for", SECONDS),

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from monitoring.models import Monitor, MonitorRefresh
 from monitoring.services.monitor_lookup import get_monitor, list_monitors, metric_table_name
-from monitoring.services.monitor_settings import Metric, settings_of
+from monitoring.services.monitor_settings import Metric, settings_of, spec_of
 from monitoring.services.monitors import (
     delete_monitor,
     monitor_choices,
@@ -170,6 +170,11 @@ def test_an_update_keeps_what_it_does_not_change(lake, people):
     assert (paused.version, paused.next_run_at) == (2, None)
     event = AuditEvent.objects.filter(action="updateMonitor").latest("id")
     assert (event.before["is_paused"], event.after["is_paused"]) == (False, True)
+
+
+def test_how_many_rows_are_measured_exactly_is_a_setting(settings):
+    settings.MONITOR_EXACT_ROWS = 5
+    assert spec_of(SNAPSHOT).exact_rows == 5
 
 
 def test_who_is_written_to_becomes_a_destination_with_a_log(lake):
