@@ -159,7 +159,7 @@ def destinations(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     models = places_to_create(actor=actor, type_=SecurableType.REGISTERED_MODEL, text=text, limit=_MANY)
     options = [{"value": row.full_name, "label": row.full_name, "icon": "cube", "note": ""} for row in models]
     options += _new_models(actor, text, known={row.full_name.lower() for row in models})
-    empty = "No model or schema to which you may write has that in its name; a new schema is typed out."
+    empty = "No model or schema to which you may write has that in its name."
     return render(request, "parts/_picker_options.html", {"options": options, "empty": empty})
 
 
@@ -169,8 +169,12 @@ def _new_models(actor: Actor, text: str, known: set[str]) -> list[dict[str, str]
     place, _, name = text.rpartition(".") if whole else (text, "", "")
     found = places_to_create(actor=actor, type_=SecurableType.SCHEMA, text=place, limit=_MANY)
     options = [(f"{schema.full_name}.{name}", name) for schema in found]
-    return [
+    new = [
         {"value": value, "label": value if named else f"{value}…", "icon": "plus", "note": "new model"}
         for value, named in options
         if value.lower() not in known
     ]
+    if name and not known and not new:
+        # Perhaps a schema that is to be made: the plan tells, and nothing lies over it.
+        return [{"value": text, "label": text, "icon": "plus", "note": ""}]
+    return new

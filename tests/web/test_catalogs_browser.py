@@ -80,15 +80,18 @@ def test_an_owner_makes_catalog_schema_and_model_then_copies_promotes_and_delete
     expect(main.get_by_text("Ready").first).to_be_visible()
     expect(tree.get_by_role("treeitem", name="gold")).to_be_visible()
 
-    # Promoted: copied and pointed at by an alias in one step.
+    # Promoted: copied and pointed at by an alias in one step, which makes the catalog and the schema too.
     page.goto("/explore/copy?source=lab.flights.delay/1")
-    page.get_by_label("Destination").fill("lab.flights.gold")
+    page.get_by_label("Destination").fill("gold.flights.delay")
+    expect(page.get_by_text("Schema 'gold.flights' does not exist")).to_be_visible()
+    page.get_by_label("Create the schema").check()
+    expect(page.get_by_text("the catalog gold and the schema gold.flights")).to_be_visible()
     page.get_by_label("Point an alias at the copy").fill("Champion")
-    expect(page.get_by_text("version 2 of")).to_be_visible()
     page.get_by_role("button", name="Copy").click()
-    expect(page).to_have_url(re.compile("/explore/data/models/lab/flights/gold/version/2$"))
+    expect(page).to_have_url(re.compile("/explore/data/models/gold/flights/delay/version/1$"))
     expect(page.get_by_role("heading", level=1)).to_contain_text("@Champion")
-    assert ModelAlias.objects.get().version.version == 2
+    expect(tree.get_by_role("treeitem", name="gold")).to_be_visible()
+    assert ModelAlias.objects.get().version.model.securable.full_name == "gold.flights.delay"
 
     # The schema is renamed, the renaming taken back, and at last it is deleted with all in it.
     page.goto("/explore/data/lab/flights")
@@ -101,7 +104,7 @@ def test_an_owner_makes_catalog_schema_and_model_then_copies_promotes_and_delete
     expect(page).to_have_url(re.compile("/explore/data/lab/flights$"))
     page.get_by_label("More").click()
     main.get_by_role("link", name="Delete").click()
-    expect(dialog.get_by_text("2 with 3 versions")).to_be_visible()
+    expect(dialog.get_by_text("2 with 2 versions")).to_be_visible()
     dialog.get_by_role("button", name="Delete for ever").click()
     expect(dialog.get_by_text("required")).to_be_visible()
     dialog.get_by_label("Type flights to confirm").fill("flights")
@@ -109,7 +112,7 @@ def test_an_owner_makes_catalog_schema_and_model_then_copies_promotes_and_delete
     expect(page).to_have_url(re.compile("/explore/data/lab$"))
     expect(main.get_by_text("No schemas yet")).to_be_visible()
     expect(tree.get_by_role("treeitem", name="flights")).to_have_count(0)
-    assert not ModelVersion.objects.exists()
+    assert [version.model.securable.full_name for version in ModelVersion.objects.all()] == ["gold.flights.delay"]
 
 
 def test_tags_and_descriptions_are_changed_and_taken_back_in_place(site, open_browser):

@@ -219,6 +219,7 @@ def test_destinations_are_only_those_that_one_may_write(people, world, sign_in):
     assert 'data-value="prod.flights.delay"' in shown
     assert 'data-value="prod.flights.de"' in shown
     assert "dev.flights" not in shown
+    assert 'data-value="lab.new.x"' in browser.get(reverse("copy-destinations"), {"q": "lab.new.x"}).content.decode()
 
 
 def test_rest_plans_and_promotes(people, world, client):

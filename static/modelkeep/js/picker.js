@@ -36,7 +36,10 @@
     list.hidden = true;
     input.setAttribute("aria-controls", list.id);
     input.after(list);
-    list.addEventListener("mousedown", (event) => event.preventDefault());
+    list.addEventListener("mousedown", (event) => {
+      event.preventDefault();
+      if (event.target.closest(".picker-none")) close(input);
+    });
     list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
       if (option) choose(input, option);
