@@ -71,7 +71,7 @@ class Watched:
 
 def watched_tables(*, actor: Actor, endpoint: ServingEndpoint) -> list[Watched]:
     """The tables of an endpoint that the actor may see, with how their monitors stand. At most eight queries."""
-    tables = _tables_of({endpoint.pk: endpoint.name})
+    tables = tables_of({endpoint.pk: endpoint.name})
     rows = visible_to(actor, Securable.objects.filter(pk__in=tables), SecurableType.TABLE)
     seen = list(with_containers(rows))
     monitors = monitors_with_everything(Monitor.objects.filter(table__in=seen))
@@ -95,7 +95,7 @@ def _watched(actor: Actor, model: RegisteredModel, version: ModelVersion | None)
     for endpoint, name, number in served:
         names[endpoint] = name
         numbers[name] = max(number, numbers.get(name, 0))
-    tables = _tables_of(names)
+    tables = tables_of(names)
     if not tables:
         return []
     rows = monitor_rows(list(monitors_with_everything(visible_monitors(actor).filter(table__in=tables))[:MOST]))
@@ -106,7 +106,7 @@ def _watched(actor: Actor, model: RegisteredModel, version: ModelVersion | None)
     return sorted(found, key=lambda one: (one.endpoint, one.holds))
 
 
-def _tables_of(endpoints: dict[Any, str]) -> dict[UUID, tuple[str, str]]:
+def tables_of(endpoints: dict[Any, str]) -> dict[UUID, tuple[str, str]]:
     """What tables of some endpoints hold, and of which one, whoever may see them. Two queries."""
     if not endpoints:
         return {}

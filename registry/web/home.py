@@ -12,6 +12,7 @@ from registry.services.operations import OPEN, list_operations
 from registry.services.setup import DEFAULT_SCHEMA, WORKSPACE_CATALOG
 from registry.web.context import public_host
 from registry.web.explore import PAGE_SIZE
+from registry.web.model_badges import badges_of
 from registry.web.session import signed_in
 
 _OWN = 8
@@ -33,6 +34,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponseBase:
             "own": own,
             # Whoever owns all that changed last needs no second list of the same.
             "recent": recent if {one.model.pk for one in recent} != {one.model.pk for one in own} else [],
+            "badges": badges_of(actor, [one.model for one in [*own, *recent]]),
             "has_models": bool(recent),
             "running": running.items,
             "wait": 1,

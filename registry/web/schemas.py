@@ -9,6 +9,7 @@ from registry.services.model_summaries import list_model_summaries
 from registry.services.schemas import get_schema
 from registry.services.tables import list_tables
 from registry.web.explore import PAGE_SIZE, list_context, object_context
+from registry.web.model_badges import badges_of
 from registry.web.objects import activity_page, activity_tab, edit_context
 from registry.web.permissions import holders_of
 from registry.web.session import signed_in
@@ -52,4 +53,5 @@ def schema_page(request: HttpRequest, actor: Actor, catalog: str, schema: str) -
                 max_results=PAGE_SIZE,
                 page_token=token,
             )
+            context["badges"] = badges_of(actor, [one.model for one in context["page"].items])
     return render(request, "explore/schema.html", context)

@@ -1,7 +1,8 @@
 """The endpoints that serve a model, on its page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 
@@ -9,8 +10,9 @@ from registry.models import RegisteredModel
 from registry.privileges import Action
 from registry.services.access import allowed_actions
 from registry.services.actors import Actor
+from registry.web.model_badges import Badge, add_badges
 from registry.web.object_tabs import MODEL, ObjectTab, add_object_tab
-from serving.services.endpoint_uses import endpoint_uses
+from serving.services.endpoint_uses import endpoint_counts, endpoint_uses
 
 
 def _serving_tab(_request: HttpRequest, actor: Actor, model: RegisteredModel) -> Mapping[str, Any]:
@@ -19,4 +21,12 @@ def _serving_tab(_request: HttpRequest, actor: Actor, model: RegisteredModel) ->
     return {"served": endpoint_uses(actor, model, None), "may_serve": Action.LOAD_VERSION in allowed}
 
 
+def _badges(actor: Actor, models: Sequence[RegisteredModel]) -> dict[UUID, Badge]:
+    return {
+        key: Badge("bolt", count, f"Served by {count} endpoint{'s' if count > 1 else ''}", "serving")
+        for key, count in endpoint_counts(actor, models).items()
+    }
+
+
+add_badges(_badges)
 add_object_tab(MODEL, ObjectTab("serving", "Serving", "serving/_model_serving.html", _serving_tab))

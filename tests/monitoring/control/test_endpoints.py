@@ -19,12 +19,13 @@ from monitoring.services.monitored_endpoints import models_behind
 from monitoring.services.monitors import delete_monitor
 from monitoring.services.refreshes import run_refresh
 from registry.errors import AccessDenied, InvalidState, NotFound
-from registry.models import ModelVersion
+from registry.models import ModelVersion, RegisteredModel
 from registry.privileges import Privilege, SecurableType
 from registry.services.registered_models import create_model
 from registry.services.securables import find_securable
 from registry.services.table_data import folder_of
 from registry.services.version_uses import uses_of
+from registry.web.model_badges import badges_of
 from serving.models import EndpointLevel, EndpointPermission, EndpointSample, InferenceTable, ServingEndpoint
 from serving.routing.stats import LATENCY_BOUNDS_MS
 from serving.services.endpoint_metrics_log import ENDPOINT, append_endpoint_metrics
@@ -261,3 +262,19 @@ def test_refreshes_that_fail_tell_since_when(rides, people):
             principal=people.principals["owner"], defaults={"level": EndpointLevel.CAN_MANAGE}
         )
         assert f"{first + timedelta(days=2):%Y-%m-%d %H:%M}" in page.get(path).content.decode()
+
+
+def test_lists_of_models_tell_what_serves_them_and_what_alerts(rides, people):
+    monitor = create_endpoint_monitor(actor=people.owner, endpoint="rides")
+    delay = RegisteredModel.objects.get(securable__key="delay")
+    owner, page = people.principals["owner"], Browser()
+    page.force_login(owner)
+    assert "triggered" not in page.get("/explore/data/prod/ml").content.decode()
+    (served,) = badges_of(people.metastore_admin, [delay])[delay.pk]
+    assert (served.words, served.tab) == ("Served by 1 endpoint", "serving")
+    now = timezone.now()
+    for name, state in (("Drifts", "TRIGGERED"), ("Fails", "TRIGGERED"), ("Fine", "OK")):
+        rule = {"source": "METRIC", "comparison": "GREATER_THAN", "created_at": now, "updated_at": now}
+        monitor.alerts.create(name=name, owner=owner, state=state, **rule)
+    assert "2 alerts triggered" in page.get("/explore/data/prod/ml").content.decode()
+    assert badges_of(people.outsider, [delay]) == {}
