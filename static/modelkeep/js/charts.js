@@ -43,6 +43,8 @@
       margin: { l: 56, r: 16, t: 16, b: 40, ...layout.margin },
       xaxis: { automargin: true, ...axis, ...layout.xaxis },
       yaxis: { automargin: true, ...axis, ...layout.yaxis },
+      // Plotly draws lines of its own accord in a grey that the dark theme swallows.
+      shapes: layout.shapes?.map((shape) => ({ ...shape, line: { color: colour("ink-faint"), ...shape.line } })),
       hoverlabel: { bgcolor: colour("surface"), bordercolor: colour("line-strong"), font: { color: colour("ink") } },
     };
   };
