@@ -166,6 +166,14 @@ def get_principal(*, actor: Actor, principal_id: object, kind: PrincipalKind | N
     return find_by_id(principal_id, kind=kind)
 
 
+_ORDERS = {
+    "name": ("key",),
+    "-name": ("-key",),
+    "created": ("created_at", "pk"),
+    "-created": ("-created_at", "-pk"),
+}
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which principals a list shows. `text` is looked for in names and in display names."""
@@ -200,17 +208,21 @@ def _filtered(wanted: Filter) -> "QuerySet[Principal]":
 
 @audited_read
 def list_principals(
-    *, actor: Actor, wanted: Filter, max_results: int | None = None, page_token: str = ""
+    *, actor: Actor, wanted: Filter, order: str = "", max_results: int | None = None, page_token: str = ""
 ) -> Page[Principal]:
-    """Principals by name, in keyset pages. Three queries.
+    """Principals by name unless `order` says otherwise (name or created, `-` for descending), in keyset pages. Three
+    queries.
 
     Raises:
         AccessDenied: not a metastore admin.
-        InvalidParameter: a token of another list.
+        InvalidParameter: an order that is not known, or a token of another list.
     """
     require_administrator(actor)
-    size = page_size(max_results)
-    return fetch_page(_filtered(wanted), order=["key"], size=size, token=page_token, scope=f"principals:{wanted}")
+    columns = _ORDERS.get(order or "name")
+    if columns is None:
+        raise InvalidParameter(f"'order' is '{order}': use one of {', '.join(_ORDERS)}.", field="order")
+    size, scope = page_size(max_results), f"principals:{wanted}:{order}"
+    return fetch_page(_filtered(wanted), order=columns, size=size, token=page_token, scope=scope)
 
 
 @audited

@@ -20,6 +20,7 @@ from registry.services.memberships import (
 from registry.services.principals import Filter, get_principal, list_principals
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.explore import list_context
 from registry.web.palette import Command, add_command
 from registry.web.people import PAGE_SIZE, PrincipalPicker, back, find, page_of
 from registry.web.session import signed_in
@@ -65,16 +66,17 @@ def groups(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     context = settings_context(request, actor)
     if not actor.is_metastore_admin:
         return render(request, "people/own_groups.html", {**context, "groups": list_own_groups(actor=actor)})
-    query = request.GET.get("q", "").strip()[:255]
+    listed = list_context(request)
     page = list_principals(
         actor=actor,
-        wanted=Filter(kind=PrincipalKind.GROUP, text=query),
+        wanted=Filter(kind=PrincipalKind.GROUP, text=listed["query"][:255]),
+        order=listed["order"],
         max_results=PAGE_SIZE,
         page_token=request.GET.get("page", ""),
     )
     counts = count_members(actor=actor, groups=page.items)
     rows = [(group, counts.get(group.pk, 0)) for group in page.items]
-    context |= {"page": page, "rows": rows, "query": query, "everybody": ACCOUNT_USERS}
+    context |= {"page": page, "rows": rows, **listed, "everybody": ACCOUNT_USERS}
     return render(request, "people/groups.html", context)
 
 

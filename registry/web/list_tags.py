@@ -14,10 +14,11 @@ _MINUTE, _HOUR = 60, 3600
 
 
 @register.inclusion_tag("parts/_sort_head.html", takes_context=True)
-def sort_head(context: dict[str, Any], name: str, label: str, first: str = "") -> dict[str, Any]:
+def sort_head(context: dict[str, Any], name: str, label: str, first: str = "", css: str = "") -> dict[str, Any]:
     """A column head that sorts the list by `name`; the order is in the address.
 
-    `first` is the order that the first click asks for, `name` unless given. Reads `order` and `request`.
+    `first` is the order that the first click asks for, `name` unless given; `css` is a class of the column. Reads
+    `order` and `request`.
     """
     order = context.get("order") or "name"
     first = first or name
@@ -25,6 +26,7 @@ def sort_head(context: dict[str, Any], name: str, label: str, first: str = "") -
     states = {name: "ascending", f"-{name}": "descending"}
     return {
         "label": label,
+        "css": css,
         "state": states.get(order, ""),
         "next_order": other if order == first else first,
         "request": context["request"],

@@ -21,6 +21,7 @@ from registry.services.principals import (
 )
 from registry.web.actions import told_in_a_toast
 from registry.web.dialogs import Form, dialog, done, refusals_on
+from registry.web.explore import list_context
 from registry.web.pickers import PickerInput
 from registry.web.session import signed_in
 from registry.web.settings_sections import settings_context
@@ -78,14 +79,15 @@ def people_list(
     request: HttpRequest, actor: Actor, kind: PrincipalKind, template: str, **more: Any
 ) -> HttpResponseBase:
     """A page of one kind of principals, by what is typed and whether they are disabled."""
-    query, disabled = request.GET.get("q", "").strip()[:255], request.GET.get("disabled") == "1"
+    listed, disabled = list_context(request), request.GET.get("disabled") == "1"
     page = list_principals(
         actor=actor,
-        wanted=Filter(kind=kind, text=query, is_active=False if disabled else None),
+        wanted=Filter(kind=kind, text=listed["query"][:255], is_active=False if disabled else None),
+        order=listed["order"],
         max_results=PAGE_SIZE,
         page_token=request.GET.get("page", ""),
     )
-    context = {"page": page, "query": query, "disabled": disabled, **settings_context(request, actor), **more}
+    context = {"page": page, **listed, "disabled": disabled, **settings_context(request, actor), **more}
     return render(request, template, context)
 
 

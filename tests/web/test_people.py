@@ -227,6 +227,10 @@ def test_lists_filter_and_cost_the_same_for_few_and_many(admin, people, path):
     assert "55" in found.label
     assert admin.get(path, {"q": "%_'\"", "page": ""}).status_code == 200
     assert admin.get(path, {"page": "junk"}).status_code == 400
+    newest = admin.get(path, {"order": "-created"})
+    assert "59" in newest.context["page"].items[0].label
+    assert 'aria-sort="descending"' in newest.content.decode()
+    assert admin.get(path, {"order": "label"}).status_code == 400
 
 
 def test_members_cost_the_same_for_few_and_many(admin, people):
