@@ -59,6 +59,9 @@ def _go(request: HttpRequest, name: str) -> HttpResponse:
     """To another page and, after it, back to where the person is."""
     htmx = bool(getattr(request, "htmx", False))
     here = request.htmx.current_url_abs_path if htmx else request.get_full_path()  # type: ignore[attr-defined]
+    if htmx and (here or "").partition("?")[0] == reverse(name):
+        # A part of the very page that the person was sent to, such as its bell: it has nothing to show yet.
+        return HttpResponse(status=204)
     target = f"{reverse(name)}?{urlencode({'next': here or '/'})}" if request.method == "GET" else reverse(name)
     return HttpResponseClientRedirect(target) if htmx else redirect(target)
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from registry.models import AuditEvent
 from registry.services.passwords import MAX_FAILURES, reset_password
@@ -93,6 +94,9 @@ def test_a_password_made_by_somebody_else_must_be_replaced_first(browser, people
     assert enter(browser, first, next="/explore/data")["Location"] == "/profile/password?next=%2Fexplore%2Fdata"
     assert browser.get("/explore/data")["Location"].startswith("/profile/password")
     assert browser.get("/console/").status_code == 302
+    here = "http://testserver/profile/password?next=%2Fexplore%2Fdata"
+    part = browser.get(reverse("bell-badge"), HTTP_HX_REQUEST="true", HTTP_HX_CURRENT_URL=here)
+    assert part.status_code == 204, "the bell of the page where it is replaced does not send there again and again"
     weak = browser.post("/profile/password", {"current": first, "new": "short", "again": "short"})
     assert weak.status_code == 400
     differing = browser.post("/profile/password", {"current": first, "new": "a" * 20, "again": "b" * 20})
