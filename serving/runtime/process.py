@@ -26,7 +26,8 @@ def run(arguments: list[str]) -> int:
     except BaseException as error:  # noqa: BLE001 — a model may raise whatever it likes while it loads
         if not isinstance(error, (SystemExit, KeyboardInterrupt)):
             traceback.print_exc()
-        sys.stderr.write(f"Cannot load the model: {describe(error)}\n")
+        # Where the model lies here is nobody's business; the files in it are.
+        sys.stderr.write(f"Cannot load the model: {describe(error).replace(f'{options.model}/', '')}\n")
         sys.stderr.flush()
         # Not an ordinary exit: threads that the model started must not keep a failed process alive.
         os._exit(1)
