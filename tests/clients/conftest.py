@@ -1,5 +1,6 @@
 """One running product for all client tests, and a small environment that holds stock mlflow-skinny alone."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -16,6 +17,16 @@ from tests.stack.conftest import ROOT, Launcher, clean_environment, wait_for
 
 HERE = Path(__file__).parent
 STEP_SECONDS = 600
+
+
+def steps_of(script: str) -> list[str]:
+    """The names of a script's steps, in order."""
+    functions = [
+        node
+        for node in ast.parse((HERE / script).read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [f.name for f in functions if any(isinstance(d, ast.Name) and d.id == "step" for d in f.decorator_list)]
 
 
 @dataclass
@@ -46,6 +57,11 @@ class Server:
         command = [python, str(HERE / script), *arguments]
         return subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, timeout=STEP_SECONDS)
 
+    def walk(self, python: str, script: str, *arguments: str, **environment: str) -> tuple[set[str], str]:
+        """The steps of a script that passed in one client's process, and what the client wrote."""
+        done = self.run(python, script, *arguments, **environment)
+        return {line.split()[1] for line in done.stdout.splitlines() if line.startswith("ok ")}, done.stderr
+
 
 @contextmanager
 def open_server(folder: Path, **environment: str) -> Iterator[Server]:
@@ -63,7 +79,9 @@ def open_server(folder: Path, **environment: str) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with open_server(Path(tempfile.mkdtemp(prefix="mk-"))) as opened:
+    """The product, whose operator lets it tell receivers on this machine and asks it to try again soon."""
+    settings = {"MODELKEEP_WEBHOOK_NETWORKS": "127.0.0.0/8", "MODELKEEP_WEBHOOK_RETRY_SECONDS": "1"}
+    with open_server(Path(tempfile.mkdtemp(prefix="mk-")), **settings) as opened:
         yield opened
 
 

@@ -14,6 +14,7 @@ import mlflow
 import mlflow.sklearn
 import numpy as np
 import pandas as pd
+import sklearn
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
@@ -24,6 +25,9 @@ NAME = f"{SCHEMA}.iris"
 DATABRICKS = os.environ["MLFLOW_TRACKING_URI"] == "databricks"
 # With an http tracking URI this client's default format refuses forests; the choice is the client's own.
 FORMAT = {} if DATABRICKS else {"serialization_format": "cloudpickle"}
+# Named requirements need not be found out: for that the client loads each model in a process more, most of the time
+# of a walk. The autologged run shows it once.
+LOGGED = {**FORMAT, "pip_requirements": [f"scikit-learn=={sklearn.__version__}"]}
 X = pd.DataFrame(np.random.default_rng(7).normal(size=(60, 4)), columns=["a", "b", "c", "d"])
 Y = (X["a"] > 0).astype(int)
 client = MlflowClient()
@@ -58,7 +62,7 @@ def an_experiment_is_made():
 
 @step
 def an_autologged_run_is_registered():
-    mlflow.sklearn.autolog(log_input_examples=True, **({} if DATABRICKS else {"serialization_format": "cloudpickle"}))
+    mlflow.sklearn.autolog(log_input_examples=True, **FORMAT)
     with mlflow.start_run() as run:
         fitted()
         mlflow.log_metric("acc", 0.9)
@@ -75,7 +79,7 @@ def an_autologged_run_is_registered():
 def log_model_registers_under_a_name():
     with mlflow.start_run():
         info = mlflow.sklearn.log_model(
-            fitted(), name="forest", input_example=X.head(3), registered_model_name=NAME, **FORMAT
+            fitted(), name="forest", input_example=X.head(3), registered_model_name=NAME, **LOGGED
         )
     state["logged_model"] = info.model_id
     assert str(info.registered_model_version) == "2", info.registered_model_version
@@ -91,7 +95,7 @@ def a_logged_model_is_a_source():
 @step
 def a_model_without_signature_is_refused():
     with mlflow.start_run():
-        info = mlflow.sklearn.log_model(fitted(), name="unsigned", **FORMAT)
+        info = mlflow.sklearn.log_model(fitted(), name="unsigned", **LOGGED)
     refused(lambda: mlflow.register_model(info.model_uri, f"{SCHEMA}.unsigned"), "signature")
 
 
@@ -202,7 +206,7 @@ def a_copy_of_a_copy_and_of_a_local_model_works():
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model")
         signature = infer_signature(X, fitted().predict(X))
-        mlflow.sklearn.save_model(fitted(), path, signature=signature, **FORMAT)
+        mlflow.sklearn.save_model(fitted(), path, signature=signature, **LOGGED)
         mlflow.register_model(path, f"{SCHEMA}.local")
     client.copy_model_version(f"models:/{SCHEMA}.local/1", f"{SCHEMA}.local_copy")
 
@@ -236,7 +240,7 @@ def run_inputs_become_lineage():
     with mlflow.start_run() as run:
         mlflow.log_input(mlflow.data.from_pandas(X, source=source, name="flowers"), "training")
         mlflow.sklearn.log_model(
-            fitted(), name="m", input_example=X.head(2), registered_model_name=f"{SCHEMA}.lineage", **FORMAT
+            fitted(), name="m", input_example=X.head(2), registered_model_name=f"{SCHEMA}.lineage", **LOGGED
         )
     state["lineage_run"] = run.info.run_id
 
@@ -245,7 +249,7 @@ def run_inputs_become_lineage():
 def a_run_of_another_name_is_found_and_its_params_show():
     with mlflow.start_run():
         mlflow.log_param("depth", 3)
-        info = mlflow.sklearn.log_model(fitted(), name="p", input_example=X.head(2), **FORMAT)
+        info = mlflow.sklearn.log_model(fitted(), name="p", input_example=X.head(2), **LOGGED)
     version = mlflow.register_model(info.model_uri, f"{SCHEMA}.params")
     found = client.get_model_version(version.name, version.version)
     assert [(param.key, param.value) for param in found.params] == [("depth", "3")], found.params
@@ -254,7 +258,7 @@ def a_run_of_another_name_is_found_and_its_params_show():
 @step
 def requirements_of_a_logged_model_are_updated():
     with mlflow.start_run() as run:
-        info = mlflow.sklearn.log_model(fitted(), name="model", input_example=X.head(2), **FORMAT)
+        info = mlflow.sklearn.log_model(fitted(), name="model", input_example=X.head(2), **LOGGED)
     for uri in (f"runs:/{run.info.run_id}/model", info.model_uri):
         mlflow.models.update_model_requirements(uri, "add", ["tabulate==0.9.0"])
         with tempfile.TemporaryDirectory() as folder:

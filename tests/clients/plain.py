@@ -15,6 +15,7 @@ import mlflow
 import mlflow.sklearn
 import numpy as np
 import pandas as pd
+import sklearn
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
@@ -25,7 +26,8 @@ FLAT, FULL = f"{PREFIX} churn #1", f"{SCHEMA}.churn"
 X = pd.DataFrame(np.random.default_rng(7).normal(size=(60, 4)), columns=["a", "b", "c", "d"])
 Y = (X["a"] > 0).astype(int)
 FITTED = LogisticRegression(C=3.0).fit(X, Y)
-FORMAT = {"serialization_format": "cloudpickle"}
+# Named requirements need not be found out: for that the client loads each model in a process more.
+LOGGED = {"serialization_format": "cloudpickle", "pip_requirements": [f"scikit-learn=={sklearn.__version__}"]}
 client = MlflowClient()
 state: dict[str, str] = {}
 steps = []
@@ -55,7 +57,7 @@ def loads(uri):
 def log(name="m"):
     with mlflow.start_run() as run:
         mlflow.log_metric("acc", 0.9)
-        info = mlflow.sklearn.log_model(FITTED, name=name, input_example=X.head(2), **FORMAT)
+        info = mlflow.sklearn.log_model(FITTED, name=name, input_example=X.head(2), **LOGGED)
     return run.info.run_id, info
 
 
@@ -71,7 +73,7 @@ def log_model_registers_under_flat_and_full_names():
     for number, name in enumerate((FLAT, FULL, FLAT), start=1):
         with mlflow.start_run():
             info = mlflow.sklearn.log_model(
-                FITTED, name="m", input_example=X.head(2), registered_model_name=name, **FORMAT
+                FITTED, name="m", input_example=X.head(2), registered_model_name=name, **LOGGED
             )
         version = client.get_model_version(name, str(info.registered_model_version))
         assert (version.name, version.status) == (name, "READY"), (number, version)
@@ -97,7 +99,7 @@ def runs_and_logged_models_are_sources():
 def a_run_that_really_holds_the_model_is_a_source():
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run() as run:
         path = str(Path(folder) / "inside")
-        mlflow.sklearn.save_model(FITTED, path, signature=infer_signature(X, FITTED.predict(X)), **FORMAT)
+        mlflow.sklearn.save_model(FITTED, path, signature=infer_signature(X, FITTED.predict(X)), **LOGGED)
         mlflow.log_artifacts(path, "inside")
     version = mlflow.register_model(f"runs:/{run.info.run_id}/inside", f"{PREFIX}_inside")
     assert client.get_model_version(version.name, version.version).run_id == run.info.run_id
@@ -108,10 +110,10 @@ def a_run_that_really_holds_the_model_is_a_source():
 def a_source_elsewhere_and_a_model_without_signature_are_refused():
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model")
-        mlflow.sklearn.save_model(FITTED, path, **FORMAT)
+        mlflow.sklearn.save_model(FITTED, path, **LOGGED)
         refused(lambda: mlflow.register_model(path, f"{PREFIX}_local"), "runs:/", code="INVALID_PARAMETER_VALUE")
     with mlflow.start_run():
-        info = mlflow.sklearn.log_model(FITTED, name="unsigned", **FORMAT)
+        info = mlflow.sklearn.log_model(FITTED, name="unsigned", **LOGGED)
     refused(lambda: mlflow.register_model(info.model_uri, f"{PREFIX}_unsigned"), "signature")
 
 

@@ -15,7 +15,14 @@ import mlflow
 import pandas as pd
 import requests
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import BadRequest, NotFound, OperationFailed, PermissionDenied, ResourceConflict
+from databricks.sdk.errors import (
+    BadRequest,
+    NotFound,
+    OperationFailed,
+    PermissionDenied,
+    ResourceConflict,
+    Unauthenticated,
+)
 from databricks.sdk.service.serving import (
     AiGatewayInferenceTableConfig,
     AutoCaptureConfigInput,
@@ -231,8 +238,10 @@ def levels_are_given_and_asked_for():
     levels = w.serving_endpoints.get_permission_levels(state["id"]).permission_levels
     assert [one.permission_level.value for one in levels] == ["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]
     robot = w.service_principals.create(display_name="asks the endpoint")
-    secret = w.service_principal_secrets_proxy.create(robot.id).secret
-    other = WorkspaceClient(host=HOST, client_id=robot.application_id, client_secret=secret, auth_type="oauth-m2m")
+    made = w.service_principal_secrets_proxy.create(robot.id)
+    other = WorkspaceClient(
+        host=HOST, client_id=robot.application_id, client_secret=made.secret, auth_type="oauth-m2m"
+    )
     ask = lambda: other.serving_endpoints.query(ENDPOINT, dataframe_records=[{"x": 1.0, "y": 0.0}])  # noqa: E731
     refused(NotFound, ask, "does not exist")
     for level, error in (("CAN_VIEW", PermissionDenied), ("CAN_QUERY", None)):
@@ -251,6 +260,9 @@ def levels_are_given_and_asked_for():
         if error:
             refused(error, ask, "CAN_QUERY")
     assert ask().predictions == [20.0]
+    w.service_principal_secrets_proxy.delete(robot.id, made.id)
+    time.sleep(1.1)
+    refused(Unauthenticated, ask)
 
 
 @step

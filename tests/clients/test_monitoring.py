@@ -1,13 +1,12 @@
 """Stock databricks-sdk monitors a table by both APIs and alerts on what was measured; deltalake reads the metrics."""
 
-import ast
 import sys
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
-from tests.clients.conftest import HERE, Server
+from tests.clients.conftest import Server, steps_of
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("clients")]
 SCRIPT = "sdk_monitoring.py"
@@ -23,12 +22,6 @@ DRIFT = """
 """.split()
 
 
-def steps() -> list[str]:
-    """The names of the script's steps, in order."""
-    functions = [node for node in ast.parse((HERE / SCRIPT).read_text()).body if isinstance(node, ast.FunctionDef)]
-    return [f.name for f in functions if any(isinstance(d, ast.Name) and d.id == "step" for d in f.decorator_list)]
-
-
 @pytest.fixture(scope="module")
 def outcome(server: Server) -> tuple[list[list[str]], str]:
     """What the script wrote, by lines and words, and its errors."""
@@ -36,7 +29,7 @@ def outcome(server: Server) -> tuple[list[list[str]], str]:
     return [line.split() for line in done.stdout.splitlines()], done.stderr
 
 
-@pytest.mark.parametrize("name", steps())
+@pytest.mark.parametrize("name", steps_of(SCRIPT))
 def test_step(name, outcome):
     lines, errors = outcome
     assert ["ok", name] in lines, errors[-6000:]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Server, open_server
-from tests.clients.test_lifecycle import steps
+from tests.clients.conftest import Server, open_server, steps_of
+from tests.clients.test_lifecycle import SCRIPT
 from tests.s3store import BUCKET, ObjectStore, running_store
 from tests.stack.conftest import Launcher
 
@@ -45,13 +45,11 @@ def outcome_of(route: str, server: Server, outcomes) -> tuple[set[str], str]:
     if route not in outcomes:
         schema = server.make_schema(f"stored_{route}")
         nothing = dict.fromkeys((name for name in os.environ if name.startswith("AWS_")), "")
-        done = server.run(sys.executable, "lifecycle.py", schema, **nothing, **ROUTES[route])
-        passed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("ok ")}
-        outcomes[route] = passed, done.stderr
+        outcomes[route] = server.walk(sys.executable, SCRIPT, schema, **nothing, **ROUTES[route])
     return outcomes[route]
 
 
-@pytest.mark.parametrize("name", steps())
+@pytest.mark.parametrize("name", steps_of(SCRIPT))
 @pytest.mark.parametrize("route", ROUTES)
 def test_step(route, name, s3_server, outcomes):
     passed, errors = outcome_of(route, s3_server, outcomes)

@@ -15,6 +15,7 @@ import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import requests
+import sklearn
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
@@ -28,6 +29,8 @@ API = f"{HOST}/api/2.1/unity-catalog"
 X = pd.DataFrame(np.random.default_rng(7).normal(size=(60, 4)), columns=["a", "b", "c", "d"])
 Y = (X["a"] > 0).astype(int)
 
+# Named requirements need not be found out: for that the client loads each model in a process more.
+LOGGED = {"serialization_format": "cloudpickle", "pip_requirements": [f"scikit-learn=={sklearn.__version__}"]}
 mlflow.set_registry_uri(f"uc:{HOST}")
 client = MlflowClient()
 steps = []
@@ -58,9 +61,10 @@ def saved(folder, *, signature=True, artifacts=None):
     path = str(Path(folder) / "model")
     described = infer_signature(X, fitted().predict(X)) if signature else None
     if artifacts is None:
-        mlflow.sklearn.save_model(fitted(), path, signature=described, serialization_format="cloudpickle")
+        mlflow.sklearn.save_model(fitted(), path, signature=described, **LOGGED)
     else:
-        mlflow.pyfunc.save_model(path, python_model=Carrier(), signature=described, artifacts=artifacts)
+        carried = {"artifacts": artifacts, "pip_requirements": ["mlflow"]}
+        mlflow.pyfunc.save_model(path, python_model=Carrier(), signature=described, **carried)
     return path
 
 
@@ -77,13 +81,7 @@ def an_experiment_is_made():
 @step
 def a_model_is_registered_at_log_time():
     with mlflow.start_run():
-        mlflow.sklearn.log_model(
-            fitted(),
-            name="m",
-            input_example=X.head(3),
-            registered_model_name=NAME,
-            serialization_format="cloudpickle",
-        )
+        mlflow.sklearn.log_model(fitted(), name="m", input_example=X.head(3), registered_model_name=NAME, **LOGGED)
     found = client.get_model_version(NAME, "1")
     assert (found.status, found.version) == ("READY", 1), found
     assert found.source.startswith("models:/m-"), found
