@@ -53,7 +53,7 @@ _ICONS = {
 }
 _TO_LEVEL = {1: SecurableType.CATALOG, 2: SecurableType.SCHEMA, 3: SecurableType.REGISTERED_MODEL}
 
-add_section(Section("Webhooks", "/settings/webhooks", "bolt", position=60))
+add_section(Section("Webhooks", "/settings/webhooks", "rss", position=60))
 
 
 class WebhookForm(Form):
