@@ -49,12 +49,16 @@ def create_endpoint_monitor(
     return create_monitor(actor=actor, table=table.full_name, settings=wanted)
 
 
-_ERRORS = Metric(
-    name="error_percentage",
-    type="AGGREGATE",
-    input_columns=(TABLE_ROW,),
-    definition="100.0 * sum(request_4xx_count + request_5xx_count) / sum(request_count)",
+_OF_MINUTES = tuple(
+    Metric(name=name, type="AGGREGATE", input_columns=(TABLE_ROW,), definition=definition)
+    for name, definition in (
+        ("latency_p95_worst_ms", "max(latency_p95_ms)"),
+        ("error_percentage", "100.0 * sum(request_4xx_count + request_5xx_count) / sum(request_count)"),
+        ("queue_worst_ms", "max(queue_mean_ms)"),
+        ("requests", "sum(request_count)"),
+    )
 )
+"""What of a window's minutes is told by one number: latency, errors, saturation, and how much there was to do."""
 _HOURLY = Schedule("0 10 * * * ?", "UTC")
 
 
@@ -83,7 +87,7 @@ def create_endpoint_metrics_monitor(*, actor: Actor, endpoint: str, output_schem
         timestamp_column="event_time",
         granularities=("1 hour", "1 day"),
         slicing_expressions=("served_entity_name",),
-        custom_metrics=(_ERRORS,),
+        custom_metrics=_OF_MINUTES,
         schedule=_HOURLY,
     )
     return create_monitor(actor=actor, table=table.full_name, settings=settings)

@@ -9,18 +9,19 @@ from monitoring.charts.heatmaps import drift_heatmap
 from monitoring.charts.judgements import Difference, difference_lines, estimate_lines
 from monitoring.charts.lines import time_bars, time_lines
 from monitoring.charts.marks import Figure, Mark, with_marks
-from monitoring.services.dashboards import ColumnDetail, Dashboard, effect_of
+from monitoring.services.dashboards import QUALITY, ColumnDetail, Dashboard, effect_of
 from monitoring.services.metric_rows import Row
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure with the id that it has on the page, and its title."""
+    """A figure with the id that it has on the page, and its title; `alert` is the metric that one may be made on."""
 
     id: str
     title: str
     figure: Figure
     low: bool = False
+    alert: str = ""
 
 
 Aliases = Mapping[str, Sequence[str]]
@@ -52,12 +53,21 @@ def row_chart(board: Dashboard) -> Chart | None:
     return Chart("rows", "Rows per window", figure, low=True) if figure else None
 
 
+_SCORES = {"f1_score", "precision", "recall", "roc_auc_score"}
+"""Metrics that hold several numbers, of which the weighted mean is drawn."""
+_ALERTS = {
+    label: f"PROFILE:{name}.weighted" if name in _SCORES else f"PROFILE:{name}"
+    for metrics in QUALITY.values()
+    for name, label in metrics
+}
+
+
 def own_charts(board: Dashboard, marks: Sequence[Mark]) -> list[Chart]:
     """A chart for each metric of people's own over the whole table."""
     found = []
     for place, (name, values) in enumerate(board.own_metrics.items()):
         if figure := time_lines(board.windows, {name: values}, axis=name):
-            found.append(Chart(f"own-{place}", name, with_marks(figure, marks)))
+            found.append(Chart(f"own-{place}", name, with_marks(figure, marks), alert=f"PROFILE:{name}"))
     return found
 
 
@@ -68,7 +78,7 @@ def quality_charts(board: Dashboard, marks: Sequence[Mark], aliases: Aliases) ->
         named = {_whose(version, aliases): values for version, values in series.items()}
         figure = time_lines(board.quality_windows, named, axis=label)
         if figure:
-            charts.append(Chart(f"quality-{place}", label, with_marks(figure, marks)))
+            charts.append(Chart(f"quality-{place}", label, with_marks(figure, marks), alert=_ALERTS[label]))
     return charts
 
 

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from django import template
 
+from monitoring.engine.spec import TABLE_ROW
 from monitoring.services.dashboards import ColumnChange, Dashboard
-from monitoring.web.figures import window_label
+from monitoring.web.figures import Chart, window_label
 
 register = template.Library()
 NOTICEABLE = 0.1
@@ -87,13 +88,23 @@ def pretty(value: Any) -> str:
 def alert_address(url: str, board: Dashboard, change: ColumnChange) -> str:
     """The address of the rule editor, filled in for a column that moved."""
     is_number = any(name == "KS" for name, _ in change.measures)
-    metric = "ks_test.statistic" if is_number else "tv_distance"
+    metric = "DRIFT:ks_test.statistic" if is_number else "DRIFT:tv_distance"
+    return _editor(url, board, f"{change.column} of {board.monitor.table.name} drifts", metric, change.column)
+
+
+@register.simple_tag
+def chart_alert_address(url: str, board: Dashboard, chart: Chart) -> str:
+    """The address of the rule editor, filled in for a metric of the whole table that is drawn."""
+    return _editor(url, board, f"{chart.title} of {board.monitor.table.name}", chart.alert, TABLE_ROW)
+
+
+def _editor(url: str, board: Dashboard, name: str, metric: str, column: str) -> str:
     given = {
-        "name": f"{change.column} of {board.monitor.table.name} drifts",
+        "name": name,
         "table": board.monitor.table.full_name,
-        "metric": f"DRIFT:{metric}",
-        "column_name": change.column,
+        "metric": metric,
+        "column_name": column,
         "granularity": board.chosen.granularity,
-        "drift_type": board.chosen.drift,
+        "drift_type": board.chosen.drift if metric.startswith("DRIFT:") else "",
     }
     return f"{url}?{urlencode({name: value for name, value in given.items() if value})}"

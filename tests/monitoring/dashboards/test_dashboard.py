@@ -125,6 +125,8 @@ def test_who_may_read_the_metric_tables_sees_it(watched):
     page = browser.get(PATH, {"tab": "quality"}).content.decode()
     assert "Stop monitoring" in page
     assert "Alert me" in page
+    assert "metric=PROFILE%3Aaccuracy_score&amp;column_name=%3Atable" in page
+    assert "metric=PROFILE%3Af1_score.weighted" in page
     assert TABLE in browser.get("/monitoring").content.decode()
     assert "Distances drift from training" in browser.get("/alerts").content.decode()
     browser.force_login(watched.principals["outsider"])

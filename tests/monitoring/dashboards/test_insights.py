@@ -12,7 +12,7 @@ from monitoring.engine.rows import insights_schema
 from monitoring.engine.spec import MonitorSpec
 from monitoring.models import Monitor
 from monitoring.services.dashboard_filters import Chosen, row_filter
-from monitoring.services.dashboard_insights import at_or_before, read_insights
+from monitoring.services.dashboard_insights import at_or_before, bounds_in_words, read_insights
 from monitoring.services.dashboards import Choices, Dashboard
 from monitoring.services.metric_rows import MetricTables
 from monitoring.web.figures import estimate_chart, together_chart, versus_chart
@@ -136,3 +136,25 @@ def test_a_row_that_somebody_else_wrote_breaks_nothing(insights):
     ]
     found, _ = insights(odd)
     assert (found.together, found.estimates, found.versus) == ([], [], [])
+
+
+def test_how_far_a_sketched_window_can_be_off_is_said(tmp_path):
+    def told(*rows):
+        write_deltalake(str(tmp_path / "sketched"), pa.Table.from_pylist(rows, schema=SCHEMA), mode="overwrite")
+        tables = MetricTables(None, None, TableData(uuid.uuid4(), "a.b.c", tmp_path / "sketched"))
+        wanted = row_filter(Chosen(granularity="1 day"))
+        return bounds_in_words(tables, wanted, DAYS[0], model_id_column="version")
+
+    numbers = {"quantile_rank_error_bound": 0.0019, "distinct_count_relative_standard_error": 0.008125}
+    rows = [
+        row("APPROXIMATION", 0.0019, column_name="x", details={**numbers, "quantile_rank_error_bound": 0.001}),
+        row("APPROXIMATION", 0.0019, column_name="y", details=numbers),
+        row("APPROXIMATION", 0.0, column_name="s", details={"category_count_error_bound": 1234}),
+        row("APPROXIMATION", 0.5, column_name="z", details={"quantile_rank_error_bound": 0.5}, day=DAYS[1]),
+    ]
+    assert told(*rows) == (
+        "3 columns of this window are measured in sketches: quantiles are off by at most 0.19% of the rows, and so is "
+        "Kolmogorov-Smirnov; distinct counts have a standard error of 0.81%; "
+        "the count of a value is too low by at most 1,234."
+    )
+    assert told(rows[-1], together()) == ""
