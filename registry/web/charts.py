@@ -43,7 +43,7 @@ def bars_figure(labels: Sequence[str], values: Sequence[float | None], best: Seq
     }
     layout = {
         "height": 70 + 30 * len(labels),
-        "margin": {"l": 40, "r": 16, "t": 8, "b": 28},
+        "margin": {"l": 40, "r": 44, "t": 8, "b": 28},
         "yaxis": {"autorange": "reversed", "type": "category"},
         "bargap": 0.35,
     }
