@@ -1,9 +1,33 @@
 // The query box of an endpoint: sends what is written as the viewer, by the same path as any program, and shows what
 // came back. Languages of the snippets are tabs.
 (() => {
+  // Indented, with every number as it came: reading 20.0 or a long id and writing it again would change it.
+  const indented = (text) => {
+    const parts = text.match(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g) ?? [];
+    let depth = 0;
+    const line = () => `\n${"  ".repeat(depth)}`;
+    return parts
+      .map((part, place) => {
+        const before = parts[place - 1];
+        if (part === ":") return ": ";
+        if (part === ",") return `,${line()}`;
+        if (part === "[" || part === "{") {
+          depth += 1;
+          return parts[place + 1] === "]" || parts[place + 1] === "}" ? part : part + line();
+        }
+        if (part === "]" || part === "}") {
+          depth -= 1;
+          return before === "[" || before === "{" ? part : line() + part;
+        }
+        return part;
+      })
+      .join("");
+  };
+
   const shown = (text) => {
     try {
-      return JSON.stringify(JSON.parse(text), null, 2);
+      JSON.parse(text);
+      return indented(text);
     } catch {
       return text;
     }
