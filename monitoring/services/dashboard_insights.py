@@ -3,10 +3,10 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from monitoring.engine.spec import ESTIMATED_ACCURACY, MODEL_COMPARISON, MULTIVARIATE_DRIFT, TABLE_ROW
+from monitoring.engine.spec import APPROXIMATION, ESTIMATED_ACCURACY, MODEL_COMPARISON, MULTIVARIATE_DRIFT, TABLE_ROW
 from monitoring.models import Monitor, ProblemType
 from monitoring.services.dashboard_filters import Chosen
 from monitoring.services.metric_rows import MetricTables, Row, RowFilter, read_rows
@@ -109,6 +109,31 @@ def _take(found: Insights, row: Row, version: str, chosen: Chosen) -> None:
             found.versus.append(Versus(row["start"], version, than, metric, value, low, high, row.get("pvalue")))
     except (KeyError, TypeError, ValueError):
         return
+
+
+def bounds_in_words(tables: MetricTables, wanted: RowFilter, window: datetime, *, model_id_column: str) -> str:
+    """How far numbers of a window can be off that was too large to be measured exactly; empty where all are exact.
+
+    Raises:
+        LimitExceeded.
+    """
+    only = replace(wanted, columns=None, since=window, until=window + timedelta(microseconds=1))
+    rows = read_rows(tables.insights, only, _FIELDS, model_id_column=model_id_column)
+    details = [_details(row) for row in rows if row["insight"] == APPROXIMATION]
+    told = [text for name, words in _BOUNDS if (text := _bound(details, name, words))]
+    return f"{len(details)} columns of this window are measured in sketches: {'; '.join(told)}." if told else ""
+
+
+_BOUNDS = (
+    ("quantile_rank_error_bound", "quantiles are off by at most {:.2%} of the rows"),
+    ("distinct_count_relative_standard_error", "distinct counts have a standard error of {:.2%}"),
+    ("category_count_error_bound", "the count of a value is too low by at most {:,.0f}"),
+)
+
+
+def _bound(details: Sequence[dict[str, Any]], name: str, words: str) -> str:
+    values = [each[name] for each in details if isinstance(each.get(name), int | float)]
+    return words.format(max(values)) if values else ""
 
 
 def _details(row: Row) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from monitoring.services.dashboard_filters import (
     row_filter,
     window_of,
 )
-from monitoring.services.dashboard_insights import Insights, read_insights
+from monitoring.services.dashboard_insights import Insights, bounds_in_words, read_insights
 from monitoring.services.metric_rows import MetricTables, Row, RowFilter, open_metric_tables, read_rows
 from monitoring.services.monitor_lookup import find_shown_monitor
 from registry.services.actors import Actor
@@ -172,6 +172,9 @@ def build_dashboard(*, actor: Actor, table: str, chosen: Chosen, now: datetime |
     _add_slices(board, tables, wanted)
     _add_detail(board, tables, wanted, profiles)
     _add_notices(board, tables)
+    if (window := board.last_window) is not None:
+        bounds = bounds_in_words(tables, wanted, window, model_id_column=monitor.model_id_column)
+        board.notices.extend([bounds] if bounds else [])
     return board
 
 
