@@ -413,7 +413,12 @@ def _add_notices(board: Dashboard, tables: MetricTables) -> None:
     if tables.profile is None:
         board.notices.append("No metrics yet: they are there after the first refresh.")
         return
-    if count == 0:
+    chosen = board.chosen
+    if count == 0 and not (chosen.since or chosen.until or chosen.slice or chosen.model):
+        board.notices.append(
+            "There were no rows to measure yet: numbers come with a refresh that finds some."
+        )
+    elif count == 0:
         board.notices.append("No rows fall into these filters. Widen the range, or choose another slice or model.")
     elif count == 1 and board.chosen.drift == CONSECUTIVE:
         board.notices.append("There is one window: drift from window to window needs a second one.")

@@ -13,7 +13,7 @@ from monitoring.services.alert_settings import AlertSettings
 from monitoring.services.alerts import create_alert, evaluate_alert_now
 from monitoring.services.dashboard_filters import Chosen
 from monitoring.services.dashboards import build_dashboard
-from monitoring.services.endpoint_monitors import create_endpoint_monitor
+from monitoring.services.endpoint_monitors import create_endpoint_metrics_monitor, create_endpoint_monitor
 from monitoring.services.monitor_lookup import list_monitors
 from monitoring.services.monitored_endpoints import models_behind
 from monitoring.services.monitors import delete_monitor
@@ -279,3 +279,14 @@ def test_lists_of_models_tell_what_serves_them_and_what_alerts(rides, people):
         monitor.alerts.create(name=name, owner=owner, state=state, **rule)
     assert "2 alerts triggered" in page.get("/explore/data/prod/ml").content.decode()
     assert badges_of(people.outsider, [delay]) == {}
+
+
+def test_an_endpoint_that_nobody_asked_yet_can_be_watched(rides, people):
+    endpoint = ServingEndpoint.objects.get(name="rides")
+    endpoint.permissions.create(principal=people.principals["owner"], level=EndpointLevel.CAN_MANAGE)
+    create_endpoint_metrics_monitor(actor=people.owner, endpoint="rides", output_schema_name="prod.ml")
+    (operation,) = rides.work()
+    assert operation.state == "SUCCEEDED", operation.error
+    board = build_dashboard(actor=people.owner, table=METRICS, chosen=Chosen())
+    assert board.windows == []
+    assert "no rows to measure yet" in board.notices[0]
