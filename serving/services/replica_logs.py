@@ -1,5 +1,6 @@
 """What the replicas of a served entity have written: from their files while they run, from their rows after that."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ from serving.services.replica_records import ALIVE
 
 TAIL_BYTES = 256 * 1024
 MOST_REPLICAS = 16
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""What libraries write for terminals, MLflow's warnings among them."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,15 @@ def log_path(replica_id: UUID) -> Path:
 
 
 def read_tail(path: Path, count: int = TAIL_BYTES) -> str:
-    """The end of a log that may be written to meanwhile; empty when there is none."""
+    """The end of a log that may be written to meanwhile, without its colours; empty when there is none."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - count))
-            return file.read(count).decode(errors="replace").replace("\x00", "")
+            text = file.read(count).decode(errors="replace").replace("\x00", "")
     except OSError:
         return ""
+    return _COLOURS.sub("", text)
 
 
 def replica_logs(entity: ServedEntity) -> list[ReplicaLog]:

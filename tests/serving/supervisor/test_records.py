@@ -16,7 +16,7 @@ from serving.models import (
     ServedEntity,
     ServingEndpoint,
 )
-from serving.services.replica_logs import logs_text, replica_logs
+from serving.services.replica_logs import logs_text, read_tail, replica_logs
 from serving.services.replica_records import (
     DeploymentChange,
     ReplicaRecord,
@@ -112,3 +112,9 @@ def test_logs_come_from_the_file_while_it_runs_and_from_the_row_after_that(entit
     assert (ended.is_live, ended.text) == (False, "the end of it")
     text = logs_text(entity)
     assert text.index("the end of it") < text.index("It ended.") < text.index("two")
+
+
+def test_a_log_is_read_without_the_colours_of_terminals(tmp_path):
+    (tmp_path / "log").write_bytes(b"\x1b[33mAdd type hints\x1b[0m \x00[1m] a\n")
+    assert read_tail(tmp_path / "log") == "Add type hints [1m] a\n"
+    assert read_tail(tmp_path / "none") == ""
