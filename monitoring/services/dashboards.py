@@ -1,48 +1,31 @@
 """The dashboard of a monitor, computed from its metric tables alone: what moved, since when, and what it is now."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
 from monitoring.engine.spec import TABLE_ROW
-from monitoring.models import Monitor, ProblemType
+from monitoring.models import Monitor
+from monitoring.services.dashboard_board import ColumnChange, ColumnDetail, Dashboard
 from monitoring.services.dashboard_filters import (
     BASELINE,
     CONSECUTIVE,
     DEFAULT_WINDOWS,
-    Choices,
     Chosen,
     complete,
     find_choices,
     row_filter,
-    window_of,
 )
-from monitoring.services.dashboard_insights import Insights, bounds_in_words, read_insights
+from monitoring.services.dashboard_insights import bounds_in_words, read_insights
+from monitoring.services.dashboard_quality import add_quality, add_slices, inputs, number_of
 from monitoring.services.metric_rows import MetricTables, Row, RowFilter, open_metric_tables, read_rows
 from monitoring.services.monitor_lookup import find_shown_monitor
 from registry.services.actors import Actor
 from registry.services.audit import audited_read
 
-QUALITY = {
-    ProblemType.CLASSIFICATION: (
-        ("accuracy_score", "Accuracy"),
-        ("f1_score", "F1, weighted"),
-        ("precision", "Precision, weighted"),
-        ("recall", "Recall, weighted"),
-        ("roc_auc_score", "ROC AUC"),
-        ("log_loss", "Log loss"),
-    ),
-    ProblemType.REGRESSION: (
-        ("root_mean_squared_error", "RMSE"),
-        ("mean_average_error", "MAE"),
-        ("mean_absolute_percentage_error", "MAPE"),
-        ("r2_score", "R²"),
-    ),
-}
-"""The quality metrics of each kind of model, the most telling one first."""
 _DRIFT_FIELDS = (
     "data_type",
     "ks_test",
@@ -72,81 +55,6 @@ _PROFILE_FIELDS = (
 _SHAPE_FIELDS = ("quantiles", "frequent_items", "count", "num_nulls", "data_type", "log_type")
 
 
-@dataclass(frozen=True)
-class ColumnChange:
-    """How far a column moved in one window: `effect` between 0 and 1, `adjusted` its corrected p-value."""
-
-    column: str
-    effect: float
-    adjusted: float | None
-    significant: bool
-    measures: list[tuple[str, float]]
-
-
-@dataclass(frozen=True)
-class ColumnDetail:
-    """One column: its rows over time, and its shape in a window and in what that is held against.
-
-    `own_metrics` are names of metrics that people defined, of which a row may have values.
-    """
-
-    name: str
-    is_numeric: bool
-    history: list[Row]
-    own_metrics: list[str]
-    drift: list[Row]
-    window: datetime
-    shapes: dict[str, Row]
-
-
-@dataclass(frozen=True)
-class VersionRow:
-    """A version in one window: how many rows are its own, and its quality metrics, in the order of their labels."""
-
-    version: str
-    count: int
-    values: list[float | None]
-
-
-@dataclass
-class Dashboard:
-    """Everything that is drawn. Lists over time go from the oldest window to the newest."""
-
-    monitor: Monitor
-    chosen: Chosen
-    choices: Choices
-    notices: list[str] = field(default_factory=list)
-    windows: list[datetime] = field(default_factory=list)
-    rows_per_window: list[int] = field(default_factory=list)
-    heat: dict[str, list[float | None]] = field(default_factory=dict)
-    heat_windows: list[datetime] = field(default_factory=list)
-    changes: list[ColumnChange] = field(default_factory=list)
-    quality: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
-    quality_windows: list[datetime] = field(default_factory=list)
-    versions: list[VersionRow] = field(default_factory=list)
-    versions_window: datetime | None = None
-    insights: Insights = field(default_factory=Insights)
-    columns: list[Row] = field(default_factory=list)
-    slices: list[Row] = field(default_factory=list)
-    own_metrics: dict[str, list[float | None]] = field(default_factory=dict)
-    detail: ColumnDetail | None = None
-    open_window: datetime | None = None
-
-    @property
-    def last_window(self) -> datetime | None:
-        """The window that is looked at closely: the chosen one, or the newest that is over."""
-        if self.chosen.window or not self.windows:
-            return window_of(self.chosen)
-        is_open = self.windows[-1] == self.open_window and len(self.windows) > 1
-        return self.windows[-2 if is_open else -1]
-
-    @property
-    def last_rows(self) -> int:
-        """How many rows that window has."""
-        counts = dict(zip(self.windows, self.rows_per_window, strict=True))
-        return counts.get(self.last_window, 0) if self.last_window else 0
-
-
 @audited_read
 def build_dashboard(*, actor: Actor, table: str, chosen: Chosen, now: datetime | None = None) -> Dashboard:
     """The dashboard of a table's monitor. Reads the metric tables, never the monitored one.
@@ -162,24 +70,20 @@ def build_dashboard(*, actor: Actor, table: str, chosen: Chosen, now: datetime |
     board = Dashboard(monitor, complete(chosen, choices), choices)
     wanted = row_filter(board.chosen)
     fields = (*_PROFILE_FIELDS, *_own_metrics(monitor))
-    profiles = _inputs(read_rows(tables.profile, wanted, fields, model_id_column=monitor.model_id_column))
+    profiles = inputs(read_rows(tables.profile, wanted, fields, model_id_column=monitor.model_id_column))
     _add_windows(board, profiles, now=now or timezone.now())
     board.own_metrics = _own_over_time([row for row in profiles if row["column_name"] == TABLE_ROW], board)
     _add_drift(board, tables, wanted)
-    _add_quality(board, tables, wanted)
+    add_quality(board, tables, wanted)
     board.insights = read_insights(tables, monitor, board.chosen, wanted, board.windows)
     _add_columns(board, profiles)
-    _add_slices(board, tables, wanted)
+    add_slices(board, tables, wanted)
     _add_detail(board, tables, wanted, profiles)
     _add_notices(board, tables)
     if (window := board.last_window) is not None:
         bounds = bounds_in_words(tables, wanted, window, model_id_column=monitor.model_id_column)
         board.notices.extend([bounds] if bounds else [])
     return board
-
-
-def _inputs(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row.get("log_type") != BASELINE]
 
 
 def _own_metrics(monitor: Monitor) -> list[str]:
@@ -192,7 +96,7 @@ def _own_over_time(rows: Iterable[Row], board: Dashboard) -> dict[str, list[floa
     by_start = {row["start"]: row for row in rows}
     found = {}
     for name in _own_metrics(board.monitor):
-        values = [_number(by_start.get(start, {}).get(name)) for start in board.windows]
+        values = [number_of(by_start.get(start, {}).get(name)) for start in board.windows]
         if any(value is not None for value in values):
             found[name] = values
     return found
@@ -279,95 +183,9 @@ def _measures(row: Row) -> list[tuple[str, float]]:
     return [(name, float(value)) for name, value in named if value is not None]
 
 
-def _add_quality(board: Dashboard, tables: MetricTables, wanted: RowFilter) -> None:
-    monitor = board.monitor
-    metrics = QUALITY.get(ProblemType(monitor.problem_type), ()) if monitor.problem_type else ()
-    if not metrics or not monitor.label_column:
-        return
-    model = monitor.model_id_column
-    fields = [name for name, _ in metrics]
-    rows = _inputs(
-        read_rows(
-            tables.profile,
-            replace(wanted, columns=(TABLE_ROW,), model_id=None),
-            ["log_type", "count", *fields, *([model] if model else [])],
-            model_id_column=model,
-        )
-    )
-    shown, chosen = set(board.windows), board.chosen.model
-    rows = [row for row in rows if row["start"] in shown]
-    board.quality_windows = sorted({row["start"] for row in rows})
-    place = {start: number for number, start in enumerate(board.quality_windows)}
-    for name, label in metrics:
-        series: dict[str, list[float | None]] = {}
-        for row in rows:
-            value, whose = _number(row.get(name)), _version_of(row, model)
-            if value is not None and chosen in {"", whose}:
-                series.setdefault(whose or "all", [None] * len(place))[place[row["start"]]] = value
-        if series:
-            board.quality[label] = series
-    _add_versions(board, rows, model, [name for name, label in metrics if label in board.quality])
-
-
-def _version_of(row: Row, model: str) -> str:
-    return str(row[model]) if model and row.get(model) is not None else ""
-
-
-def _add_versions(board: Dashboard, rows: Sequence[Row], model: str, names: Sequence[str]) -> None:
-    """Every version beside the others, in the newest window with labels that is not after the one looked at."""
-    judged = [
-        row
-        for row in rows
-        if _version_of(row, model)
-        and (board.last_window is None or row["start"] <= board.last_window)
-        and any(_number(row.get(name)) is not None for name in names)
-    ]
-    board.versions_window = max((row["start"] for row in judged), default=None)
-    found = [
-        VersionRow(_version_of(row, model), int(row.get("count") or 0), [_number(row.get(name)) for name in names])
-        for row in judged
-        if row["start"] == board.versions_window
-    ]
-    board.versions = sorted(found, key=lambda one: (-one.count, one.version))
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, Mapping):
-        value = value.get("weighted")
-    return float(value) if isinstance(value, (int, float)) else None
-
-
 def _add_columns(board: Dashboard, profiles: Sequence[Row]) -> None:
     newest = board.last_window
     board.columns = [row for row in profiles if row["start"] == newest and row["column_name"] != TABLE_ROW]
-
-
-def _add_slices(board: Dashboard, tables: MetricTables, wanted: RowFilter) -> None:
-    """The slices of the window that is looked at: their rows, and the first quality metric if there is one."""
-    newest = board.last_window
-    if newest is None or not board.choices.slices:
-        return
-    monitor = board.monitor
-    metrics = QUALITY.get(ProblemType(monitor.problem_type), ()) if monitor.problem_type else ()
-    name, label = metrics[0] if metrics and monitor.label_column else ("", "")
-    rows = read_rows(
-        tables.profile,
-        replace(wanted, columns=(TABLE_ROW,), slice_key=None, slice_value=None, since=newest),
-        ["log_type", "slice_key", "slice_value", "count", *([name] if name else [])],
-        model_id_column=monitor.model_id_column,
-    )
-    found: dict[tuple[str, str], Row] = {}
-    for row in _inputs(rows):
-        if row["start"] == newest and row.get("slice_key"):
-            key = (row["slice_key"], str(row["slice_value"]))
-            found[key] = {
-                "key": key[0],
-                "value": key[1],
-                "count": int(row.get("count") or 0) + (found[key]["count"] if key in found else 0),
-                "metric": label,
-                "quality": _number(row.get(name)) if name else None,
-            }
-    board.slices = [found[key] for key in sorted(found)]
 
 
 def _add_detail(board: Dashboard, tables: MetricTables, wanted: RowFilter, profiles: Sequence[Row]) -> None:
@@ -389,7 +207,7 @@ def _add_detail(board: Dashboard, tables: MetricTables, wanted: RowFilter, profi
         _SHAPE_FIELDS,
         model_id_column=model,
     )
-    named = _first("this window", [row for row in _inputs(shapes) if row["start"] == current])
+    named = _first("this window", [row for row in inputs(shapes) if row["start"] == current])
     if board.chosen.drift == BASELINE:
         base = read_rows(
             tables.profile,
@@ -399,7 +217,7 @@ def _add_detail(board: Dashboard, tables: MetricTables, wanted: RowFilter, profi
         )
         named |= _first("baseline", base)
     elif before:
-        named |= _first("window before", [row for row in _inputs(shapes) if row["start"] == before[-1]])
+        named |= _first("window before", [row for row in inputs(shapes) if row["start"] == before[-1]])
     numeric = any(row.get("quantiles") for row in named.values())
     board.detail = ColumnDetail(name, numeric, history, _own_metrics(board.monitor), drift, current, named)
 
@@ -415,9 +233,7 @@ def _add_notices(board: Dashboard, tables: MetricTables) -> None:
         return
     chosen = board.chosen
     if count == 0 and not (chosen.since or chosen.until or chosen.slice or chosen.model):
-        board.notices.append(
-            "There were no rows to measure yet: numbers come with a refresh that finds some."
-        )
+        board.notices.append("There were no rows to measure yet: numbers come with a refresh that finds some.")
     elif count == 0:
         board.notices.append("No rows fall into these filters. Widen the range, or choose another slice or model.")
     elif count == 1 and board.chosen.drift == CONSECUTIVE:

@@ -9,7 +9,9 @@ from monitoring.charts.heatmaps import drift_heatmap
 from monitoring.charts.judgements import Difference, difference_lines, estimate_lines
 from monitoring.charts.lines import time_bars, time_lines
 from monitoring.charts.marks import Figure, Mark, with_marks
-from monitoring.services.dashboards import QUALITY, ColumnDetail, Dashboard, effect_of
+from monitoring.services.dashboard_board import ColumnDetail, Dashboard
+from monitoring.services.dashboard_quality import QUALITY
+from monitoring.services.dashboards import effect_of
 from monitoring.services.metric_rows import Row
 
 

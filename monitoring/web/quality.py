@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from monitoring.models import RefreshState
+from monitoring.services.dashboard_board import Dashboard, VersionRow
 from monitoring.services.dashboard_filters import parse_chosen
 from monitoring.services.dashboard_insights import Versus, at_or_before
 from monitoring.services.dashboard_marks import aliases_of, marks_of
-from monitoring.services.dashboards import Dashboard, VersionRow, build_dashboard
+from monitoring.services.dashboards import build_dashboard
 from monitoring.services.metric_exports import export_metrics
 from monitoring.services.monitor_lookup import get_monitor
 from monitoring.services.monitored_endpoints import watched_of_model

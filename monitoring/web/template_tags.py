@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django import template
 
 from monitoring.engine.spec import TABLE_ROW
-from monitoring.services.dashboards import ColumnChange, Dashboard
+from monitoring.services.dashboard_board import ColumnChange, Dashboard
 from monitoring.web.figures import Chart, window_label
 
 register = template.Library()

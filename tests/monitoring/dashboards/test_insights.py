@@ -11,9 +11,9 @@ from deltalake import write_deltalake
 from monitoring.engine.rows import insights_schema
 from monitoring.engine.spec import MonitorSpec
 from monitoring.models import Monitor
-from monitoring.services.dashboard_filters import Chosen, row_filter
+from monitoring.services.dashboard_board import Dashboard
+from monitoring.services.dashboard_filters import Choices, Chosen, row_filter
 from monitoring.services.dashboard_insights import at_or_before, bounds_in_words, read_insights
-from monitoring.services.dashboards import Choices, Dashboard
 from monitoring.services.metric_rows import MetricTables
 from monitoring.web.figures import estimate_chart, together_chart, versus_chart
 from registry.services.table_data import TableData
