@@ -478,6 +478,9 @@ def _deployment(pool: Pool, ready: int, before: str, attempts: int) -> tuple[str
         return (Deployment.READY, "") if ready >= max(1, pool.bounds().least) else None
     if ready or (scale is not None and scale.replicas == 0):
         return Deployment.READY, ""
+    if before == Deployment.READY and pool.bounds().to_zero and not pool.failures:
+        # It starts because somebody asks, as it is meant to.
+        return None
     if pool.failures >= attempts:
         return Deployment.FAILED, pool.reason
     if before == Deployment.FAILED:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from config.stack import processes
-from serving.models import Replica, ReplicaState, ServedEntity
+from serving.models import EndpointEvent, Replica, ReplicaState, ServedEntity
 from serving.services.replica_logs import logs_text
 from serving.supervisor.replicas import socket_folder
 from tests.serving.supervisor.conftest import eventually
@@ -102,6 +102,8 @@ def test_scaled_to_zero_starts_when_somebody_waits(stage, people):
     eventually("it to be over", lambda: stage.replicas(entity, ReplicaState.STOPPED))
     (stage.root / "wake" / str(entity.pk)).touch()
     assert stage.ask("sleeper", [2]) == {"predictions": [4]}
+    kinds = set(EndpointEvent.objects.filter(endpoint=entity.config.endpoint).values_list("kind", flat=True))
+    assert "ENTITY_RECOVERING" not in kinds, "nothing was wrong"
 
 
 def test_medium_entity_has_two_replicas_and_shrinks_with_its_bounds(stage, people):
