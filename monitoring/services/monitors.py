@@ -29,6 +29,7 @@ from monitoring.services.monitor_settings import (
     settings_of,
     spec_of,
 )
+from monitoring.services.quartz import Schedule
 from monitoring.services.refreshes import cancel_open_refreshes, request_refresh
 from registry.errors import AlreadyExists, InvalidParameter, InvalidState, NotFound
 from registry.models import Securable
@@ -268,6 +269,7 @@ class MonitorChoices:
     suggestion: MonitorSettings
 
 
+_DAILY = Schedule("0 0 6 * * ?", "UTC")
 _TIMES = ("timestamp", "event_time", "ts", "time", "created_at", "date")
 _PREDICTIONS = ("prediction", "predicted", "y_pred", "score")
 _LABELS = ("label", "labels", "target", "y_true", "ground_truth", "actual")
@@ -304,19 +306,20 @@ def monitor_choices(*, actor: Actor, table: str) -> MonitorChoices:
 
 
 def suggest_settings(columns: tuple[ColumnChoice, ...], *, output_schema_name: str) -> MonitorSettings:
-    """What the columns seem to be made for: an inference log, a series in time, or a snapshot."""
+    """What the columns seem to be made for: an inference log, a series in time, or a snapshot. Measured every day."""
     times = [column.name for column in columns if column.is_time]
     timestamp = _named(_TIMES, times) or (times[0] if times else "")
     names = [column.name for column in columns]
     prediction, model_id = _named(_PREDICTIONS, names), _named(_MODEL_IDS, names)
     if not timestamp:
-        return MonitorSettings(kind="SNAPSHOT", output_schema_name=output_schema_name)
+        return MonitorSettings(kind="SNAPSHOT", output_schema_name=output_schema_name, schedule=_DAILY)
     if not (prediction and model_id):
         return MonitorSettings(
             kind="TIME_SERIES",
             output_schema_name=output_schema_name,
             timestamp_column=timestamp,
             granularities=("1 day",),
+            schedule=_DAILY,
         )
     # Whole numbers are more often classes than amounts.
     is_amount = next(column.is_amount for column in columns if column.name == prediction)
@@ -329,6 +332,7 @@ def suggest_settings(columns: tuple[ColumnChoice, ...], *, output_schema_name: s
         prediction_column=prediction,
         label_column=_named(_LABELS, names),
         model_id_column=model_id,
+        schedule=_DAILY,
     )
 
 

@@ -68,6 +68,7 @@ def test_the_columns_say_how_to_watch_it(rides, people):
     assert (monitor.kind, monitor.problem_type) == ("INFERENCE_LOG", "REGRESSION")
     assert (monitor.timestamp_column, monitor.prediction_column) == ("timestamp", "prediction")
     assert (monitor.model_id_column, monitor.label_column) == ("model_version", "")
+    assert monitor.quartz_cron == "0 0 6 * * ?"
     assert models_behind(monitor) == {"endpoint": "rides", "models": [{"name": "prod.ml.delay", "version": "3"}]}
     (operation,) = rides.work()
     assert operation.state == "SUCCEEDED", operation.error

@@ -229,7 +229,7 @@ def test_a_dashboard_can_be_left_out_and_made_later(lake, people):
 def test_choices_name_the_columns_and_suggest_a_series(lake, people):
     found = monitor_choices(actor=people.owner, table=FLIGHTS)
     assert {column.name: column.is_time for column in found.columns} == {"at": True, "carrier": False, "delay": False}
-    assert found.suggestion == SERIES
+    assert found.suggestion == replace(SERIES, schedule=Schedule("0 0 6 * * ?", "UTC"))
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------
