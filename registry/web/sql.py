@@ -47,7 +47,7 @@ _ICONS = {
     SecurableType.TABLE: "table-cells",
     SecurableType.REGISTERED_MODEL: "cube",
 }
-_NOTES = {**NOUNS, COLUMN: "column"}
+_NOTES = {str(type_): noun for type_, noun in NOUNS.items()} | {COLUMN: "column"}
 EXAMPLES = [
     ("Who may do what on a schema", "SHOW GRANTS ON SCHEMA prod.ml"),
     ("Let a group load a model", "GRANT EXECUTE ON MODEL prod.ml.ranker TO `analysts`"),
