@@ -6,8 +6,8 @@
 Each table has 15 numbers and 5 texts; a baseline and a current table of so many rows each. Every sample is a fresh
 process. `compute` begins after the imports of either product. Ours is the whole refresh: it reads both Delta tables,
 profiles every column with 1,000 quantiles, counts drift in seven measures, and writes three metric tables and the
-state for the next refresh. Evidently's preset computes one measure a column, and its report. `scan` decodes all
-columns of both tables once and does nothing with them.
+state for the next refresh; `warm` is the second one of a process, as in a worker. Evidently's preset computes one
+measure a column, and its report. `scan` decodes all columns of both tables once and does nothing with them.
 
 --evidently: a Python with evidently and pandas below 3; without it only ours is measured.
 --huge: memory at 100 million rows beside 10 million: the same files ten times, under other names.
@@ -117,6 +117,9 @@ def measure(folder: Path, kind: str, days: int) -> None:
             progress=lambda *_: None,
         )
 
+    if kind == "warm":
+        once()
+        forget(folder)
     start, spent = time.perf_counter(), time.process_time()
     once()
     took = time.perf_counter() - start
@@ -136,9 +139,14 @@ def sample(command: list[str]) -> Sample:
 def ours(folder: Path, kind: str = "refresh", days: int = 1, *, fresh: bool = True) -> Sample:
     """One sample of ours; `fresh` forgets what earlier refreshes left."""
     if fresh:
-        for left in ("state", "profile", "drift", "insights"):
-            shutil.rmtree(folder / left, ignore_errors=True)
+        forget(folder)
     return sample([sys.executable, "-m", "benchmarks.monitoring", "--measure", kind, str(folder), str(days)])
+
+
+def forget(folder: Path) -> None:
+    """As if there had been no refresh."""
+    for left in ("state", "profile", "drift", "insights"):
+        shutil.rmtree(folder / left, ignore_errors=True)
 
 
 def told(name: str, samples: list[Sample]) -> Sample:
@@ -165,6 +173,7 @@ def drift(folder: Path, rows: int, rounds: int, evidently: str | None) -> None:
     contenders: dict[str, Callable[[], Sample]] = {
         "scan": lambda: ours(folder, "scan"),
         "ours": lambda: ours(folder),
+        "ours, warm": lambda: ours(folder, "warm"),
     }
     if evidently:
         arguments = [str(folder), str(NUMBERS), str(TEXTS)]
@@ -174,8 +183,8 @@ def drift(folder: Path, rows: int, rounds: int, evidently: str | None) -> None:
         for name, contender in contenders.items():
             found[name].append(contender())
     middles = {name: told(name, samples) for name, samples in found.items()}
-    for name in ("evidently",) if evidently else ():
-        compared(f"{name} / ours", middles[name], middles["ours"])
+    for name in ("ours", "ours, warm") if evidently else ():
+        compared(f"evidently / {name}", middles["evidently"], middles[name])
     compared("ours / scan", middles["ours"], middles["scan"])
 
 
@@ -221,10 +230,10 @@ def huge(folder: Path) -> None:
 def multiply(table: Path, times: int) -> None:
     """Give every file of a table further names, each counted as a file of its own."""
     from deltalake import DeltaTable
-    from deltalake.transaction import AddAction
+    from deltalake.transaction import AddAction, RemoveAction
 
     known = DeltaTable(str(table))
-    actions = []
+    actions: list[AddAction | RemoveAction] = []
     for file in known.get_add_actions().to_struct_array().to_pylist():
         stats = json.dumps({"numRecords": file["num_records"]})
         for time_ in range(1, times):

@@ -108,7 +108,8 @@ def _ranks(values: Floats, large: Floats) -> tuple[Ints, Ints]:
 
 def _gaps(at: Ints, below: Ints, not_above: Ints, n: int, m: int) -> Ints:
     """At the values at these positions of n, and right before them, times n m."""
-    return np.maximum((at + 1) * m - not_above * n, below * n - at * m)
+    gaps: Ints = np.maximum((at + 1) * m - not_above * n, below * n - at * m)
+    return gaps
 
 
 def _exact_ks(limit: int, n: int, m: int) -> float:
