@@ -44,6 +44,9 @@ def test_a_dashboard_is_looked_at_filtered_and_taken_out(site, open_browser):
     drawn = page.locator("[data-chart].is-drawn")
     expect(page.locator("[data-chart='drift-heatmap'].is-drawn")).to_be_visible(timeout=PATIENCE)
     expect(drawn).to_have_count(page.locator("[data-chart]").count(), timeout=PATIENCE)
+    for chart in ("together", "estimated", "versus"):
+        expect(page.locator(f"[data-chart='{chart}'].is-drawn")).to_be_visible()
+    expect(main.get_by_role("region", name="Versions compared")).to_contain_text("answers most")
     with page.expect_download() as picture:
         page.get_by_role("button", name="Save How far each column moved as a picture").click()
     assert picture.value.path().read_bytes().startswith(b"\x89PNG")
