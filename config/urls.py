@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("registry.api.modelkeep.urls")),
     path("", include("serving.api.staging.urls")),
     path("", include("serving.api.environments.urls")),
+    path("", include("serving.api.scoring.urls")),
     path("", include("serving.api.endpoints.urls")),
     path("", include("serving.api.inference_tables.urls")),
     path("", include("serving.api.secrets.urls")),

@@ -20,6 +20,7 @@ class ServingConfig(AppConfig):
             predeployment,
             requirement_edits,
             staging,
+            table_scoring,
         )
         from serving.services.endpoint_uses import endpoint_uses
 

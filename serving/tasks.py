@@ -8,6 +8,7 @@ from serving.services.endpoint_aliases import follow_aliases
 from serving.services.endpoint_metrics_log import append_endpoint_metrics
 from serving.services.environment_packing import sweep_environments
 from serving.services.model_files import sweep_model_files
+from serving.services.table_scoring import sweep_scoring
 
 
 @shared_task(name="serving.follow_aliases")
@@ -36,6 +37,7 @@ def tidy_inference_tables_task() -> None:
 
 @shared_task(name="serving.sweep_environments")
 def sweep_environments_task() -> None:
-    """Take environments and model files that nobody uses off this machine's disk."""
+    """Take environments, model files and scored batches that nobody uses off this machine's disk."""
     sweep_environments()
     sweep_model_files()
+    sweep_scoring()

@@ -1,11 +1,12 @@
 """Tabs that the apps above add to the pages of tables, models, versions and endpoints."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
 
+from registry.privileges import Action
 from registry.services.actors import Actor
 
 TABLE, MODEL, VERSION, ENDPOINT = "table", "model", "version", "endpoint"
@@ -29,6 +30,7 @@ class ObjectTab:
 
 _tabs: dict[str, list[ObjectTab]] = {TABLE: [], MODEL: [], VERSION: [], ENDPOINT: []}
 _actions: dict[str, list[str]] = {TABLE: [], MODEL: [], VERSION: []}
+_items: dict[str, list[tuple[str, Action]]] = {MODEL: [], VERSION: []}
 
 
 def add_object_action(page: str, template: str) -> None:
@@ -40,6 +42,17 @@ def add_object_action(page: str, template: str) -> None:
 def added_actions(page: str) -> list[str]:
     """The templates of the buttons that were added."""
     return _actions[page]
+
+
+def add_menu_item(page: str, template: str, action: Action) -> None:
+    """Add an item to the menu of one kind of page, for who may do an action. For apps that load."""
+    if (template, action) not in _items[page]:
+        _items[page].append((template, action))
+
+
+def menu_items(page: str, may: Collection[Action]) -> list[str]:
+    """The templates of the items that were added, for who may do all of that."""
+    return [template for template, action in _items[page] if action in may]
 
 
 def add_object_tab(page: str, tab: ObjectTab) -> None:

@@ -89,9 +89,19 @@ def operation_page(request: HttpRequest, actor: Actor, operation_id: UUID) -> Ht
         "can_cancel": may_cancel(operation),
         "can_retry": may_retry(operation, attempts),
         "params": summary_of_params(operation),
-        "result": [(name.replace("_", " "), value) for name, value in operation.result.items() if value != ""],
+        "result": [
+            (name.replace("_", " "), value, _address(name, value))
+            for name, value in operation.result.items()
+            if value != ""
+        ],
     }
     return render(request, "operations/operation.html", context)
+
+
+def _address(name: str, value: object) -> str:
+    """The page of what a result names, where it has one: a table that was written."""
+    names = str(value).split(".") if name == "table" else []
+    return reverse("table", args=names) if len(names) == 3 and all(names) else ""
 
 
 def _live_context(request: HttpRequest, operation: Operation) -> dict[str, Any]:

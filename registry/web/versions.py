@@ -25,7 +25,7 @@ from registry.web.actions import name_of
 from registry.web.explore import PAGE_SIZE, object_context
 from registry.web.lineage_layout import lay_out
 from registry.web.model_edits import version_edits
-from registry.web.object_tabs import VERSION, added_actions, added_context, added_tabs
+from registry.web.object_tabs import VERSION, added_actions, added_context, added_tabs, menu_items
 from registry.web.polling import FIRST_SECONDS
 from registry.web.session import signed_in
 from registry.web.template_tags import object_url
@@ -62,6 +62,7 @@ def version_page(
         **version_edits(may, securable, found.version),
         "uri": f"models:/{securable.full_name}/{found.version}",
         "added_actions": added_actions(VERSION),
+        "menu_items": menu_items(VERSION, may) if found.status == VersionStatus.READY else [],
     }
     if found.status != VersionStatus.READY:
         context |= {"progress": progress_of(actor=actor, name=name, version=version), "wait": FIRST_SECONDS}

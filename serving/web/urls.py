@@ -11,6 +11,7 @@ from serving.web import (
     endpoint_settings,
     endpoints,
     model_serving,  # noqa: F401  (adds a tab)
+    scoring,
     secrets,
     version_deployment,
 )
@@ -54,6 +55,10 @@ urlpatterns = [
     path(f"{_VERSION}/environment/edit", version_deployment.edit, name="version-requirements"),
     path(f"{_VERSION}/validate", version_deployment.validate, name="version-validate"),
     path("trials/<uuid:operation_id>", version_deployment.trial, name="deployment-trial"),
+    path("score", scoring.score, name="score"),
+    path("score/plan", scoring.plan, name="score-plan"),
+    path("score/tables", scoring.tables, name="score-tables"),
+    path("score/targets", scoring.targets, name="score-targets"),
     path("settings/secrets", secrets.scopes_page, name="secret-scopes"),
     path("settings/secrets:new", secrets.new_scope, name="new-secret-scope"),
     path(_SCOPE, secrets.scope_page, name="secret-scope"),

@@ -1,0 +1,1 @@
+"""Scoring tables over our own REST: planned, and begun."""
