@@ -95,7 +95,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _lifespan(receive, send)
     elif scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
-    elif scope["path"] == "/.well-known/databricks-config" and scope["method"] in {"GET", "HEAD"}:
+    elif scope["path"].removesuffix("/") == "/.well-known/databricks-config" and scope["method"] in {"GET", "HEAD"}:
         await _discovery(scope, send)
     elif scope["path"].startswith(PREFIX):
         await _invocations(scope, receive, send)

@@ -111,7 +111,7 @@ class GatewayApplication:
 
 def _target(path: str) -> tuple[str, str]:
     """Names of the endpoint and of the served entity; the latter is empty for the traffic split."""
-    parts = path.removeprefix(PREFIX).split("/")
+    parts = path.removeprefix(PREFIX).removesuffix("/").split("/")
     match parts:
         case [name, "invocations"] if name:
             return unquote(name), ""

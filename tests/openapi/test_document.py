@@ -79,6 +79,14 @@ def test_other_spellings_lead_to_the_same_route():
     assert checked > 300
 
 
+def test_a_slash_at_the_end_changes_nothing():
+    for one in served():
+        path = sample_of(one.dialect, one.path)
+        # A signed link is followed as it was given.
+        if not path.startswith(("/_blob/", "/_sql/")):
+            assert resolve(f"{path}/").route == resolve(path).route, path
+
+
 def test_every_operation_can_be_told_apart_and_says_what_it_does():
     assert [name for name, times in Counter(one.id for one in operations()).items() if times > 1] == []
     assert [one.id for one in operations() if not 3 < len(one.summary) <= 100] == []

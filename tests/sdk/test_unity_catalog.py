@@ -209,6 +209,16 @@ def test_a_model_is_renamed_by_its_last_part_or_in_full(api, tree, name):
     assert admin("PATCH", f"{UC}/models/prod.ml.ranker", {"new_name": name})["full_name"] == "prod.ml.renamed"
 
 
+@pytest.mark.parametrize("name", ["metastore", "METASTORE", "<id>", "another"])
+def test_the_metastore_goes_by_its_name_and_its_id(api, tree, name):
+    admin = api("metastore_admin")
+    name = name.replace("<id>", admin("GET", f"{UC}/metastore_summary")["metastore_id"])
+    change = {"changes": [{"principal": "reader@example.com", "add": ["CREATE_CATALOG"]}]}
+    for method, path in (("PATCH", "permissions"), ("GET", "permissions"), ("GET", "effective-permissions")):
+        admin(method, f"{UC}/{path}/metastore/{name}", change if method == "PATCH" else None)
+        assert admin.status == (404 if name == "another" else 200)
+
+
 NO_SUCH = [
     "/api/2.0/nothing",
     "/api/2.1/unity-catalog/nothing/here",

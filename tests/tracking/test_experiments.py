@@ -129,6 +129,9 @@ def test_renaming_keeps_rights_and_the_new_name(things, alice, reader):
 def test_permissions_are_shown_changed_and_replaced(things, alice, bob, reader):
     path = f"/api/2.0/permissions/experiments/{things.experiment}"
     assert bob.get(path).status_code == 404
+    for one in (path, f"{path}/permissionLevels", f"{V2}/experiments/get?experiment_id={things.experiment}"):
+        address, _, query = one.partition("?")
+        assert alice.call("GET", f"{address}/?{query}").status_code == 200, one
     add = {"access_control_list": [{"user_name": bob.name.upper(), "permission_level": "CAN_READ"}]}
     shown = alice.call("PATCH", path, add).json()
     assert shown["object_id"] == f"/experiments/{things.experiment}"

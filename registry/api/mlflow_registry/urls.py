@@ -32,4 +32,4 @@ urlpatterns += [
     for noun, view in [("registered-models", models.Tag), ("model-versions", versions.Tag)]
     for word, method in [("set", "post"), ("delete", "delete")]
 ]
-urlpatterns += [re_path(r"^(?:mlflow/)?model-versions/get-artifact$", versions.Artifact.as_view())]
+urlpatterns += [re_path(r"^(?:mlflow/)?model-versions/get-artifact/?$", versions.Artifact.as_view())]

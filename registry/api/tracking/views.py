@@ -39,20 +39,22 @@ def proxy(request: HttpRequest) -> HttpResponseBase:
 
 def _handle(request: HttpRequest) -> HttpResponseBase:
     actor = authenticate(request)
-    path = canonical_path(request.path)
-    route = find_route(request.method or "GET", path)
-    if route is None:
-        return not_found(request)
-    handler, in_path = route
-    call = Call(
-        request=request,
-        actor=actor,
-        method=request.method or "GET",
-        path=path,
-        target=target_path(request.path),
-        in_path=in_path,
-    )
-    return handler(call)
+    # A slash at the end changes nothing; the tracking server itself would not know the path.
+    for address in dict.fromkeys((request.path, request.path.rstrip("/"))):
+        path = canonical_path(address)
+        route = find_route(request.method or "GET", path)
+        if route is not None:
+            handler, in_path = route
+            call = Call(
+                request=request,
+                actor=actor,
+                method=request.method or "GET",
+                path=path,
+                target=target_path(address),
+                in_path=in_path,
+            )
+            return handler(call)
+    return not_found(request)
 
 
 def _is_page(request: HttpRequest) -> bool:

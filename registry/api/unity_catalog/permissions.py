@@ -8,11 +8,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from registry.api.wire import actor_of, flag_of, number_of, object_response, parameters_of, text_of
-from registry.errors import InvalidParameter
+from registry.errors import InvalidParameter, NotFound
 from registry.privileges import Privilege, SecurableType
 from registry.services import grants
 from registry.services.grants import Change, Held, parse_privilege
 from registry.services.paging import page_size
+from registry.services.securables import metastore
 from registry.services.tags import Tags, tag_securable, tag_version
 
 _ALSO = {"FUNCTION": SecurableType.REGISTERED_MODEL, "MODEL": SecurableType.REGISTERED_MODEL}
@@ -48,6 +49,21 @@ def parse_type(text: str) -> SecurableType:
             f"'{text}' is no securable type here: use METASTORE, CATALOG, SCHEMA, TABLE or FUNCTION (a model).",
             field="securable_type",
         ) from error
+
+
+def _named(securable_type: str, full_name: str) -> tuple[SecurableType, str]:
+    """The kind and the name of what a path names. There is one metastore, which goes by its name or its id.
+
+    Raises:
+        InvalidParameter: no such kind here.
+        NotFound: another metastore.
+    """
+    type_ = parse_type(securable_type)
+    if type_ == SecurableType.METASTORE:
+        top = metastore()
+        if full_name.lower() not in {top.key, str(top.pk)}:
+            raise NotFound(f"Metastore '{full_name}' does not exist: there is one, '{top.name}'.")
+    return type_, full_name
 
 
 def _direct(held: list[Held]) -> list[dict[str, Any]]:
@@ -116,12 +132,8 @@ class Permissions(APIView):
     def patch(self, request: Request, securable_type: str, full_name: str) -> Response:
         """Give and take, all or none."""
         parameters = parameters_of(request)
-        grants.update_grants(
-            actor=actor_of(request),
-            type_=parse_type(securable_type),
-            full_name=full_name,
-            changes=_changes(parameters),
-        )
+        type_, name = _named(securable_type, full_name)
+        grants.update_grants(actor=actor_of(request), type_=type_, full_name=name, changes=_changes(parameters))
         if flag_of(parameters, "omit_permissions_in_response"):
             return object_response({})
         return self._answer(request, securable_type, full_name, "")
@@ -138,12 +150,9 @@ class EffectivePermissions(APIView):
 
     def get(self, request: Request, securable_type: str, full_name: str) -> Response:
         """Direct and inherited grants, each with its source."""
-        held = grants.list_effective_grants(
-            actor=actor_of(request),
-            type_=parse_type(securable_type),
-            full_name=full_name,
-            principal=text_of(parameters_of(request), "principal"),
-        )
+        type_, name = _named(securable_type, full_name)
+        principal = text_of(parameters_of(request), "principal")
+        held = grants.list_effective_grants(actor=actor_of(request), type_=type_, full_name=name, principal=principal)
         return object_response(_paged(request, held, _effective, key=self.key))
 
 
@@ -163,9 +172,8 @@ class PrivilegeAssignments(APIView):
 
 
 def _held(request: Request, securable_type: str, full_name: str, principal: str) -> list[Held]:
-    return grants.list_grants(
-        actor=actor_of(request), type_=parse_type(securable_type), full_name=full_name, principal=principal
-    )
+    type_, name = _named(securable_type, full_name)
+    return grants.list_grants(actor=actor_of(request), type_=type_, full_name=name, principal=principal)
 
 
 def _paged(
