@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from serving.models import (
+    ConfigUpdate,
     Deployment,
     EndpointConfig,
     EndpointEvent,
@@ -15,6 +16,7 @@ from serving.models import (
 )
 from serving.services.endpoint_access import level_on
 from serving.services.endpoint_notifications import notifications_wire
+from serving.services.published_routes import is_published
 
 
 def millis(at: datetime | None) -> int | None:
@@ -37,9 +39,12 @@ def is_ready(endpoint: ServingEndpoint) -> bool:
 
 
 def state(endpoint: ServingEndpoint) -> dict[str, str]:
-    """What `*_and_wait` polls."""
+    """What `*_and_wait` polls: an update is over when every request from then on meets what it brought."""
     ready = "READY" if is_ready(endpoint) else "NOT_READY"
-    return {"ready": ready, "config_update": endpoint.config_update}
+    update = endpoint.config_update
+    if update == ConfigUpdate.NOT_UPDATING and not is_published(endpoint):
+        update = ConfigUpdate.IN_PROGRESS
+    return {"ready": ready, "config_update": update}
 
 
 def summary(endpoint: ServingEndpoint) -> dict[str, Any]:

@@ -101,8 +101,10 @@ class Supervisor:
 
 
 @pytest.fixture
-def supervisor(monkeypatch) -> Supervisor:
+def supervisor(monkeypatch, settings, tmp_path) -> Supervisor:
     playing = Supervisor()
+    # Without routes: nobody publishes any here.
+    settings.SERVING_ROOT = str(tmp_path / "serving")
     monkeypatch.setattr(endpoint_deployments, "pause", playing.look)
     monkeypatch.setattr("serving.services.environments.ensure_environment", playing.build)
     monkeypatch.setattr("serving.services.model_files.materialise_version", lambda version: None)

@@ -1,6 +1,7 @@
 """The wire: every call that stock clients make of endpoints, its shape, its status, and who is refused how."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from django.core import mail
@@ -11,6 +12,7 @@ from registry.services.delivery_runner import deliver
 from registry.services.tokens import create_token
 from registry.services.version_uses import uses_of
 from serving.models import EndpointLevel, EndpointPermission, ServingEndpoint
+from serving.routing.routes import READY, EndpointRoute, Routes, write_routes
 from serving.services.endpoint_updates import update_config
 from serving.services.endpoints import NewEndpoint, create_endpoint, list_endpoints
 from tests.openapi.answers import complaints, operation_of
@@ -252,3 +254,20 @@ def test_a_version_tells_who_serves_it(people, fraud):
     assert (use.kind, use.name, use.version, use.note) == ("Serving endpoint", "fraud", 1, "100 % of the traffic")
     assert uses_of(actor=people.reader, name=MODEL, version=1) == []
     assert uses_of(actor=people.owner, name=MODEL, version=2) == []
+
+
+def test_an_update_is_over_when_gateways_know_of_it(call, fraud, settings, tmp_path):
+    settings.SERVING_ROOT = str(tmp_path)
+    route = EndpointRoute(str(fraud.pk), "fraud", READY, "", 1, 120.0, (), (), ())
+
+    def states():
+        listed = call("GET", URL)["endpoints"][0]["state"]
+        assert call("GET", f"{URL}/fraud")["state"] == listed
+        return listed["config_update"]
+
+    assert states() == "NOT_UPDATING", "nothing was ever published"
+    for number, (routes, told) in enumerate(
+        [({}, "IN_PROGRESS"), ({"fraud": route}, "NOT_UPDATING"), ({"fraud": replace(route, id="x")}, "IN_PROGRESS")]
+    ):
+        write_routes(tmp_path / "routes.json", Routes(number + 1, routes))
+        assert states() == told
