@@ -166,7 +166,30 @@ def _source(table: dict[str, Any]) -> Any:
     if table.get("kind") == "SYSTEM":
         schema = plain_schema(table["columns"]) if table["columns"] else AUDIT_SCHEMA
         return pa.Table.from_batches(batches_of(Path(table["path"], "rows.jsonl"), schema))
-    return deltalake.DeltaTable(table["path"], version=table.get("version")).to_pyarrow_dataset()
+    dataset = deltalake.DeltaTable(table["path"], version=table.get("version")).to_pyarrow_dataset()
+    return _Stream(dataset) if _holds_views(dataset) else dataset
+
+
+def _holds_views(dataset: Any) -> bool:
+    """Whether a file holds texts as views, as MERGE writes them: Arrow knows no comparison of those."""
+    return any(
+        pa.types.is_string_view(field.type) or pa.types.is_binary_view(field.type)
+        for fragment in dataset.get_fragments()
+        for field in fragment.physical_schema
+    )
+
+
+class _Stream:
+    """A dataset whose conditions are not handed down to its files: its rows come in the table's own types."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def __arrow_c_schema__(self) -> Any:
+        return self._dataset.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._dataset.scanner().to_reader().__arrow_c_stream__(requested_schema)
 
 
 def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
