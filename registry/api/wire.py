@@ -3,7 +3,8 @@
 import json
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -216,15 +217,14 @@ def parse_moment(given: str, *, field: str) -> datetime:
     Raises:
         InvalidParameter: anything else.
     """
-    try:
+    with suppress(ValueError, OverflowError):
         moment = parse_datetime(given.replace(" ", "+"))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidParameter(
-            f"'{field}' is '{given}': write it with its zone, as in 2026-01-31T12:00:00Z.", field=field
-        )
-    return moment
+        if moment is not None and moment.tzinfo is not None:
+            # In UTC: the database knows fewer zones than Python.
+            return moment.astimezone(UTC)
+    raise InvalidParameter(
+        f"'{field}' is '{given}': write it with its zone, as in 2026-01-31T12:00:00Z.", field=field
+    )
 
 
 def flag_of(parameters: Mapping[str, Any], field: str, *, default: bool = False) -> bool:

@@ -177,6 +177,8 @@ def test_rest_lists_exports_and_verifies_with_the_filters_of_the_page(client, pe
     assert [ask("reader", path).status_code for path in (one, "/nothing")] == [404, 404]
     lines = ask("owner", ":export", **wanted).getvalue().decode().splitlines()
     assert [json.loads(line)["event_id"] for line in lines] == [event["event_id"] for event in found]
+    assert ask("owner", since="3190-10-03T05:52:17-16:01").json()["events"] == []
+    assert ask("owner", since="0001-01-01T00:00:00+16:01").status_code == 400
     for wrong in ({"since": "yesterday"}, {"until": "2030-01-31T12:00:00"}, {"decision": "MAYBE"}):
         assert ask("owner", **wrong).status_code == 400
     assert ask("owner", ":verify", "post").status_code == 403
