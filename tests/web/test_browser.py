@@ -34,7 +34,7 @@ def open_page(site, open_browser):
 
 
 def test_walking_from_the_door_to_a_version(open_page):
-    page = open_page()
+    page = open_page(timezone_id="Asia/Kathmandu", locale="en-GB")
     enter(page)
     tree = page.get_by_role("tree")
     tree.get_by_role("treeitem", name="prod").click()
@@ -47,6 +47,9 @@ def test_walking_from_the_door_to_a_version(open_page):
     page.get_by_role("link", name="Version 2").last.click()
     expect(page).to_have_url(re.compile(f"{MODEL}/version/2$"))
     expect(page).to_have_title(re.compile("version 2"))
+    # In the zone of who reads it, and in UTC.
+    made = page.get_by_role("main").locator("time").first
+    expect(made).to_have_attribute("title", re.compile(r"GMT\+5:45 · \d{4}-\d\d-\d\d [\d:]{8} UTC$"))
     tabs = {"Signature": "distance", "Files": "model.pkl", "Lineage": "No lineage", "Environment": "scikit-learn"}
     for tab, text in tabs.items():
         page.get_by_role("link", name=tab, exact=True).click()

@@ -16,9 +16,10 @@
     focusFirst();
   });
 
-  // A plan that names something missing keeps its form from being sent; the reason stands in it.
+  // A plan that names something missing keeps its form from being sent; the reason stands in it. A form that is being
+  // sent already is left alone.
   document.addEventListener("htmx:afterSettle", () => {
-    document.querySelectorAll("form:has(.plan)").forEach((form) => {
+    document.querySelectorAll("form:has(.plan):not(.htmx-request)").forEach((form) => {
       const missing = form.querySelector(".plan .need-missing, .plan .alert-bad");
       const submit = form.querySelector("[data-submit]") ?? form.querySelector("[type=submit]");
       submit.disabled = Boolean(missing);

@@ -19,6 +19,7 @@
   };
 
   const close = (input) => {
+    clearTimeout(timer);
     asked += 1;
     const list = listOf(input);
     if (list) list.hidden = true;
@@ -86,24 +87,31 @@
     }
     const rows = answer.ok ? await answer.text() : "";
     if (turn !== asked || document.activeElement !== input) return;
+    const marked = list.hidden ? undefined : list.querySelector("[aria-selected=true]")?.dataset.value;
     list.innerHTML = rows;
     const options = optionsOf(list);
     options.forEach((option, index) => { option.id = `${list.id}-${index}`; });
+    const still = options.find((option) => option.dataset.value === marked);
     const settled = options.length === 1 && options[0].dataset.value === typed(input);
     list.hidden = settled || !list.childElementCount;
     if (!list.hidden) place(input, list);
     expand(input, !list.hidden);
     input.removeAttribute("aria-activedescendant");
+    // An answer that comes late takes nothing out of the hand.
+    if (still && !list.hidden) mark(input, still);
   };
 
-  const mark = (input, step) => {
+  const mark = (input, chosen) => {
+    optionsOf(listOf(input)).forEach((option) => option.setAttribute("aria-selected", String(option === chosen)));
+    chosen.scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", chosen.id);
+  };
+
+  const step = (input, by) => {
     const options = optionsOf(listOf(input));
     if (!options.length) return;
     const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
-    const next = (at + step + options.length + (at < 0 && step < 0 ? 1 : 0)) % options.length;
-    options.forEach((option, index) => option.setAttribute("aria-selected", String(index === next)));
-    options[next].scrollIntoView({ block: "nearest" });
-    input.setAttribute("aria-activedescendant", options[next].id);
+    mark(input, options[(at + by + options.length + (at < 0 && by < 0 ? 1 : 0)) % options.length]);
   };
 
   document.addEventListener("input", (event) => {
@@ -132,13 +140,13 @@
     const text = isText(input);
     if (event.key === "ArrowDown" && !open && !text) show(input);
     else if (event.key === " " && event.ctrlKey && text) show(input);
-    else if (event.key === "ArrowDown" && open) mark(input, 1);
-    else if (event.key === "ArrowUp" && open) mark(input, -1);
+    else if (event.key === "ArrowDown" && open) step(input, 1);
+    else if (event.key === "ArrowUp" && open) step(input, -1);
     else if (event.key === "Enter" && chosen && !event.ctrlKey && !event.metaKey) choose(input, chosen);
     else if (event.key === "Tab" && text && open && !event.shiftKey) choose(input, chosen || optionsOf(list)[0]);
     else if (event.key === "Escape" && open) close(input);
     else {
-      if (open && text && /^(Arrow|Home|End|Page)/.test(event.key)) close(input);
+      if (text && /^(Arrow|Home|End|Page|Enter)/.test(event.key)) close(input);
       return;
     }
     event.preventDefault();
