@@ -89,7 +89,8 @@ def newest_labels(
     import pyarrow.compute as pc
 
     def among(name: str, ids: Collection[str]) -> pc.Expression:
-        return pc.field(name).isin(pa.array(list(ids), pa.string()))
+        # Files that retention rewrote hold texts in a form that Arrow compares only once it is made plain.
+        return pc.field(name).cast(pa.string()).isin(pa.array(list(ids), pa.string()))
 
     wanted = among(BY_REQUEST, request_ids) | among(BY_CLIENT, client_ids)
     condition = (pc.field("labeled_at") >= since) & wanted
