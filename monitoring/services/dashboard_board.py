@@ -54,6 +54,7 @@ class Dashboard:
     choices: Choices
     notices: list[str] = field(default_factory=list)
     windows: list[datetime] = field(default_factory=list)
+    window_ends: dict[datetime, datetime] = field(default_factory=dict)
     rows_per_window: list[int] = field(default_factory=list)
     heat: dict[str, list[float | None]] = field(default_factory=dict)
     heat_windows: list[datetime] = field(default_factory=list)

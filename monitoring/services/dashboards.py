@@ -107,6 +107,7 @@ def _add_windows(board: Dashboard, profiles: Sequence[Row], *, now: datetime) ->
     for row in profiles:
         if row["column_name"] == TABLE_ROW:
             counts[row["start"]] = counts.get(row["start"], 0) + int(row.get("count") or 0)
+            board.window_ends[row["start"]] = row["end"]
             if row["end"] > now and board.chosen.granularity:
                 board.open_window = row["start"]
     starts = sorted(counts)

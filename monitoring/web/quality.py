@@ -92,6 +92,7 @@ def _board_context(actor: Actor, board: Dashboard, *, page: str) -> dict[str, An
         "rows_chart": row_chart(board),
         "quality_charts": [*quality_charts(board, marks, aliases), *_some(estimate_chart(board, marks))],
         "estimate": at_or_before(board.insights.estimates, board.last_window),
+        "rows_statement": rows_statement(board),
         "own_charts": own_charts(board, marks),
         "versus_chart": versus_chart(board, marks, aliases),
         "versions": [_compared(board, one, aliases) for one in board.versions],
@@ -107,6 +108,28 @@ def _board_context(actor: Actor, board: Dashboard, *, page: str) -> dict[str, An
             for which, label in (("profile", "Profile, CSV"), ("drift", "Drift, CSV"), ("insights", "Insights, CSV"))
         ],
     }
+
+
+def rows_statement(board: Dashboard) -> str:
+    """A statement for the monitored rows of the window that is looked at; empty where windows are not of time."""
+    monitor, start = board.monitor, board.last_window
+    if start is None or not monitor.timestamp_column:
+        return ""
+    parts = (monitor.table.full_name).split(".")
+    time = _quoted(monitor.timestamp_column)
+    bounds = [
+        f"{time} {sign} TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S}'"
+        for sign, moment in ((">=", start), ("<", board.window_ends[start]))
+    ]
+    if board.chosen.model:
+        value = board.chosen.model.replace("'", "''")
+        bounds.append(f"CAST({_quoted(monitor.model_id_column)} AS STRING) = '{value}'")
+    table = ".".join(_quoted(part) for part in parts)
+    return f"SELECT * FROM {table}\nWHERE {' AND '.join(bounds)}\nLIMIT 100"  # noqa: S608  (shown, not run)
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _some(chart: Chart | None) -> list[Chart]:

@@ -1,11 +1,14 @@
 """The dashboard shows what is in the metric tables, and that is what really happened to the rows."""
 
+from datetime import timedelta
+
 import pytest
 
 from monitoring.services.dashboard_filters import Chosen
 from monitoring.services.dashboards import build_dashboard
 from monitoring.services.metric_exports import export_metrics
 from monitoring.web.figures import column_charts, heat_chart, quality_charts, row_chart
+from monitoring.web.quality import rows_statement
 from registry.errors import AccessDenied, InvalidParameter, NotFound
 from registry.privileges import Privilege, SecurableType
 from registry.services.grants import Change, update_grants
@@ -59,6 +62,13 @@ def test_it_tells_the_week_that_was_unlike_the_others(watched):
     assert all(
         abs(one.accuracy - known) < 0.12 for one, known in zip(insights.estimates, accuracy["all"], strict=True)
     )
+
+    # The rows behind it are one statement away.
+    day, after = (f"{whole.windows[-1] + timedelta(days=more):%Y-%m-%d} 00:00:00" for more in (0, 1))
+    bounds = f"`timestamp` >= TIMESTAMP '{day}' AND `timestamp` < TIMESTAMP '{after}'"
+    wanted = f"SELECT * FROM `prod`.`flights`.`delay_answers`\nWHERE {bounds}"
+    assert rows_statement(whole) == f"{wanted}\nLIMIT 100"
+    assert rows_statement(board(watched, model="3")).endswith("AND CAST(`model_version` AS STRING) = '3'\nLIMIT 100")
 
     # What the address chooses.
     version = board(watched, model="3")
