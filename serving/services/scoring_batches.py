@@ -106,7 +106,8 @@ def scored_batch(
         elif field.name in facts:
             arrays.append(pa.array([facts[field.name]] * batch.num_rows, field.type))
         else:
-            arrays.append(batch.column(batch.schema.get_field_index(field.name)))
+            # The engine may read a column in another type of the same meaning, such as text in views.
+            arrays.append(pc.cast(batch.column(batch.schema.get_field_index(field.name)), field.type))
     return pa.record_batch(arrays, schema=schema)
 
 
