@@ -63,7 +63,9 @@ class Cutter:
         wanted = sorted(plan.measured, key=lambda window: (str(window.granularity), window.start))
         large = [window for window in wanted if plan.counts[window] > self.spec.exact_rows]
         small = [window for window in wanted if plan.counts[window] <= self.spec.exact_rows]
-        found = [segment for batch in self._batches(small, plan) if (segment := self._exact(batch, plan)) is not None]
+        batches = list(self._batches(small, plan))
+        spill = self.spill if len(batches) > 1 else None  # What is not measured yet does not stay in memory.
+        found = [segment for batch in batches if (segment := self._exact(batch, plan, spill)) is not None]
         found += [self._sketched(self._units([window], plan), window) for window in large]
         return sorted(found, key=_first_window)
 
@@ -110,14 +112,14 @@ class Cutter:
                 return True
         return False
 
-    def _exact(self, windows: Sequence[Window], plan: Plan) -> Segment | None:
+    def _exact(self, windows: Sequence[Window], plan: Plan, spill: Path | None) -> Segment | None:
         units = self._units(windows, plan)
         by_granularity: dict[str | None, list[Window]] = {}
         for window in windows:
             by_granularity.setdefault(window.granularity, []).append(window)
         budget = 2 * max(self.spec.exact_rows, LEAST_BUDGET)
         if sum(unit.rows for unit in units) <= budget:
-            return Segment(self.source, [Piece(units, self._orderings(units, by_granularity))], exact=True)
+            return Segment(self.source, [Piece(units, self._orderings(units, by_granularity), spill)], exact=True)
         # Rows of other windows lie between: only those that are wanted are held.
         chosen: list[Unit] = []
         for unit in units:
@@ -126,7 +128,7 @@ class Cutter:
                 keep |= codes >= 0 if codes is not None else True
             if keep.any():
                 chosen.append(unit.narrowed(np.flatnonzero(keep).astype(np.int32)))
-        return Segment(self.source, [Piece(chosen, self._orderings(chosen, by_granularity))], exact=True)
+        return Segment(self.source, [Piece(chosen, self._orderings(chosen, by_granularity), spill)], exact=True)
 
     def _sketched(self, units: Sequence[Unit], window: Window) -> Segment:
         within = {window.granularity: [window]}
