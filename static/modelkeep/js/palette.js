@@ -3,7 +3,7 @@
   const palette = document.getElementById("palette");
   if (!palette) return;
   const input = palette.querySelector("input");
-  const rows = () => [...palette.querySelectorAll("[role=option]")];
+  const rows = () => [...palette.querySelectorAll("[role=option]:not([aria-disabled])")];
 
   const choose = (row) => {
     rows().forEach((other) => other.setAttribute("aria-selected", String(other === row)));
@@ -32,7 +32,7 @@
   });
   // A row is a link or opens a dialog: either way the palette has done its work.
   palette.addEventListener("click", (event) => {
-    if (event.target.closest("[role=option]")) palette.close();
+    if (event.target.closest("[role=option]:not([aria-disabled])")) palette.close();
   });
 
   palette.addEventListener("keydown", (event) => {
