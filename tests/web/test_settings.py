@@ -40,7 +40,7 @@ def test_every_number_of_the_environment_is_a_limit_on_the_page(sign_in, setting
     text = sign_in("reader").get("/settings/limits").content.decode()
     row = text[text.index("Aliases of a model") :].partition("</tr>")[0]
     assert "<strong>77</strong>" in row
-    assert 'faint">10<' in row
+    assert 'faint wide-only">10<' in row
     assert "MODELKEEP_MAX_ALIASES_PER_MODEL" in row
 
 
