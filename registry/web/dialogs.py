@@ -83,7 +83,9 @@ def done(
         return redirect(to or "/")
     here = htmx.current_url_abs_path or "/"
     target = to or here
-    if target != here and not (_in_explorer(here) and _in_explorer(target)):
+    # A dialog that was a page of its own has no tree beside it.
+    alone = urlsplit(here).path == request.path
+    if target != here and (alone or not (_in_explorer(here) and _in_explorer(target))):
         if toast:
             messages.success(request, toast)
         return HttpResponseClientRedirect(target)

@@ -82,16 +82,16 @@ def test_an_owner_makes_catalog_schema_and_model_then_copies_promotes_and_delete
 
     # Promoted: copied and pointed at by an alias in one step, which makes the catalog and the schema too.
     page.goto("/explore/copy?source=lab.flights.delay/1")
-    page.get_by_label("Destination").fill("prod.flights.delay")
-    expect(page.get_by_text("Schema 'prod.flights' does not exist")).to_be_visible()
+    page.get_by_label("Destination").fill("prod.rides.delay")
+    expect(page.get_by_text("Schema 'prod.rides' does not exist")).to_be_visible()
     page.get_by_label("Create the schema").check()
-    expect(page.get_by_text("the catalog prod and the schema prod.flights")).to_be_visible()
+    expect(page.get_by_text("the catalog prod and the schema prod.rides")).to_be_visible()
     page.get_by_label("Point an alias at the copy").fill("Champion")
     page.get_by_role("button", name="Copy").click()
-    expect(page).to_have_url(re.compile("/explore/data/models/prod/flights/delay/version/1$"))
+    expect(page).to_have_url(re.compile("/explore/data/models/prod/rides/delay/version/1$"))
     expect(page.get_by_role("heading", level=1)).to_contain_text("@Champion")
     expect(tree.get_by_role("treeitem", name="prod")).to_be_visible()
-    assert ModelAlias.objects.get().version.model.securable.full_name == "prod.flights.delay"
+    assert ModelAlias.objects.get().version.model.securable.full_name == "prod.rides.delay"
 
     # The schema is renamed, the renaming taken back, and at last it is deleted with all in it.
     page.goto("/explore/data/lab/flights")
@@ -112,7 +112,7 @@ def test_an_owner_makes_catalog_schema_and_model_then_copies_promotes_and_delete
     expect(page).to_have_url(re.compile("/explore/data/lab$"))
     expect(main.get_by_text("No schemas yet")).to_be_visible()
     expect(tree.get_by_role("treeitem", name="flights")).to_have_count(0)
-    assert [version.model.securable.full_name for version in ModelVersion.objects.all()] == ["prod.flights.delay"]
+    assert [version.model.securable.full_name for version in ModelVersion.objects.all()] == ["prod.rides.delay"]
 
 
 def test_tags_and_descriptions_are_changed_and_taken_back_in_place(site, open_browser):
