@@ -27,7 +27,7 @@ from registry.web.actions import name_of
 from registry.web.explore import PAGE_SIZE, object_context
 from registry.web.lineage_layout import lay_out
 from registry.web.model_edits import model_edits
-from registry.web.object_tabs import MODEL, added_context, added_tabs, menu_items
+from registry.web.object_tabs import MODEL, added_actions, added_context, added_tabs, menu_items
 from registry.web.permissions import holders_of
 from registry.web.session import signed_in
 from registry.web.template_tags import champion
@@ -53,6 +53,8 @@ def model_page(request: HttpRequest, actor: Actor, catalog: str, schema: str, mo
         "browse_only": view.browse_only,
         **model_edits(may, securable),
         "alias_limit": settings.MAX_ALIASES_PER_MODEL,
+        "may_load": Action.LOAD_VERSION in may,
+        "added_actions": added_actions(MODEL),
         "menu_items": menu_items(MODEL, may) if view.model.last_version else [],
     }
     context |= added_context(MODEL, request, actor, view.model, open_tab=context["tab"])

@@ -7,18 +7,15 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from registry.models import RegisteredModel
-from registry.privileges import Action
-from registry.services.access import allowed_actions
 from registry.services.actors import Actor
 from registry.web.model_badges import Badge, add_badges
-from registry.web.object_tabs import MODEL, ObjectTab, add_object_tab
+from registry.web.object_tabs import MODEL, ObjectTab, add_object_action, add_object_tab
 from serving.services.endpoint_uses import endpoint_counts, endpoint_uses
 
 
 def _serving_tab(_request: HttpRequest, actor: Actor, model: RegisteredModel) -> Mapping[str, Any]:
     """Where its versions answer, as far as the viewer may see."""
-    allowed = allowed_actions(actor=actor, securable=model.securable)
-    return {"served": endpoint_uses(actor, model, None), "may_serve": Action.LOAD_VERSION in allowed}
+    return {"served": endpoint_uses(actor, model, None)}
 
 
 def _badges(actor: Actor, models: Sequence[RegisteredModel]) -> dict[UUID, Badge]:
@@ -29,4 +26,5 @@ def _badges(actor: Actor, models: Sequence[RegisteredModel]) -> dict[UUID, Badge
 
 
 add_badges(_badges)
+add_object_action(MODEL, "serving/_model_actions.html")
 add_object_tab(MODEL, ObjectTab("serving", "Serving", "serving/_model_serving.html", _serving_tab))

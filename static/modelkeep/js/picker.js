@@ -122,7 +122,8 @@
     else timer = setTimeout(() => show(input), WAIT_MS);
   });
 
-  document.addEventListener("focusin", (event) => {
+  // Not at the focus: a dialog that opens with one must not lie under its list. The arrow down opens it as well.
+  document.addEventListener("click", (event) => {
     const input = event.target.closest("[data-picker]");
     if (input && !input.value && !isText(input)) show(input);
   });
