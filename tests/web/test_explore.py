@@ -120,7 +120,9 @@ def test_a_missing_parent_is_named_with_whom_to_ask(sign_in, people, delay):
 
 def test_browsing_shows_metadata_and_says_what_is_missing(sign_in, people, delay):
     grant(people, SecurableType.CATALOG, "prod", "reader", Privilege.BROWSE)
-    assert "You may browse this model, not load it" in text_of(sign_in("reader"), MODEL)
+    model = text_of(sign_in("reader"), MODEL)
+    assert "You may browse this model, not load it" in model
+    assert "Serve this model" not in model
     text_of(sign_in("reader"), f"{MODEL}/version/1?tab=files", status=403)
 
 
