@@ -202,7 +202,10 @@ def test_a_reader_looks_and_changes_nothing_and_an_outsider_sees_nothing(visit):
     page = visit("reader", f"{MODEL}?tab=versions")
     expect(row(page, 1)).to_contain_text("@Champion")
     expect(page.locator("[draggable=true][data-alias]")).to_have_count(0)
-    expect(page.get_by_role("main").get_by_label("More")).to_have_count(0)
+    page.get_by_role("main").get_by_label("More").click()
+    expect(page.get_by_text("Score a table")).to_be_visible()
+    for forbidden in ("Rename", "Transfer ownership", "Delete"):
+        expect(page.get_by_role("main").get_by_text(forbidden, exact=True)).to_have_count(0)
     outsider = visit("outsider", MODEL)
     expect(outsider.get_by_role("main")).to_contain_text("does not exist")
 

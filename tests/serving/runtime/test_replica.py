@@ -143,8 +143,11 @@ def test_a_request_that_came_too_late_is_refused_not_lost(replica):
         decoder = frames.FrameDecoder()
 
         async def received():
-            while not (found := decoder.feed(await reader.read(4096))):
-                pass
+            found = []
+            while not found:
+                data = await reader.read(4096)
+                assert data, "it hung up without a word"
+                found = decoder.feed(data)
             return [(frame.kind, frame.call) for frame in found]
 
         await connection.drain()
