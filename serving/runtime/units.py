@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
@@ -80,6 +81,8 @@ class Inventory:
 
     def _is_ours(self, descriptor: int) -> bool:
         try:
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                return False
             with socket.socket(fileno=os.dup(descriptor)) as known:
                 return bool(known.getsockname() == self._address)
         except OSError:
