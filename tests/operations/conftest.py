@@ -22,7 +22,7 @@ from registry.services.operations import submit_operation
 from tests.operations import kinds
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LEASE_SECONDS = 3
+LEASE_SECONDS = 8
 CONCURRENCY = 2
 PATIENCE = 40.0
 
